@@ -1,0 +1,39 @@
+"""Which backend gets the next request, and how that decision stays right: load balancing as pure algorithms."""
+
+from lbalgo.active import kernels
+from lbalgo.endpoint import Endpoint
+from lbalgo.errors import ConfigError, DuplicateBackend, LBError, NoBackend, UnknownBackend
+from lbalgo.hashing import XXH3, XXH64, Hasher, Murmur3, SipHash, hash_key, hash_many
+from lbalgo.policies import Maglev
+from lbalgo.types import Backend, Key, Load, Outcome, Picker, Policy, Signal, State, TicketDecided
+from lbalgo.view import View
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "XXH3",
+    "XXH64",
+    "Backend",
+    "ConfigError",
+    "DuplicateBackend",
+    "Endpoint",
+    "Hasher",
+    "Key",
+    "LBError",
+    "Load",
+    "Maglev",
+    "Murmur3",
+    "NoBackend",
+    "Outcome",
+    "Picker",
+    "Policy",
+    "Signal",
+    "SipHash",
+    "State",
+    "TicketDecided",
+    "UnknownBackend",
+    "View",
+    "hash_key",
+    "hash_many",
+    "kernels",
+]

@@ -1,0 +1,56 @@
+"""Which twins are in use: the compiled kernels, or the plain reference where they could not be built.
+
+`LBALGO_KERNELS=python` in the environment chooses the plain twins; `LBALGO_REQUIRE_KERNELS=1` makes their absence an
+error. Everything that picks, hashes or builds imports its kernels from here and from nowhere else.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+
+KERNELS = "cython"
+try:
+    if os.environ.get("LBALGO_KERNELS") == "python":
+        raise ImportError("LBALGO_KERNELS=python")
+    from lbalgo.kernels.hashing import KeyHasher, mix64, siphash24, xxh64
+    from lbalgo.kernels.maglev import MaglevTable
+    from lbalgo.kernels.maglev import fill as maglev_fill
+    from lbalgo.kernels.pickers import TicketPicker
+    from lbalgo.kernels.structure import Cursor, Structure
+except ImportError as absent:
+    KERNELS = "python"
+    if os.environ.get("LBALGO_KERNELS") != "python":
+        if os.environ.get("LBALGO_REQUIRE_KERNELS") == "1":
+            raise
+        warnings.warn(f"the plain-Python kernels are in use: correct, but slow ({absent})", stacklevel=2)
+    from lbalgo.reference.hashing import KeyHasher, mix64, siphash24, xxh64  # type: ignore[assignment]
+    from lbalgo.reference.maglev import MaglevTable  # type: ignore[assignment]
+    from lbalgo.reference.maglev import fill as maglev_fill  # type: ignore[assignment]
+    from lbalgo.reference.pickers import TicketPicker  # type: ignore[assignment]
+    from lbalgo.reference.structure import Cursor, Structure  # type: ignore[assignment]
+
+__all__ = [
+    "KERNELS",
+    "Cursor",
+    "KeyHasher",
+    "MaglevTable",
+    "Structure",
+    "TicketPicker",
+    "kernels",
+    "maglev_fill",
+    "mix64",
+    "siphash24",
+    "xxh64",
+]
+
+
+def kernels() -> str:
+    """Which twins decide: ``"cython"`` (compiled) or ``"python"`` (the plain reference).
+
+    Examples
+    --------
+    >>> kernels() in ("cython", "python")
+    True
+    """
+    return KERNELS

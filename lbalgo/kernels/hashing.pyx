@@ -1,0 +1,234 @@
+# cython: language_level=3
+"""Key hashing: XXH64 and SipHash-2-4 on a key's own bytes, and bulk forms over arrays.
+
+XXH64 after the published xxHash specification (Collet), SipHash-2-4 after Aumasson and Bernstein 2012. A key is
+bytes-like, a str (its UTF-8 form) or an int in [0, 2**64) (8 bytes, little-endian). Words are read in the machine's
+order, which is little-endian on every platform this is built for.
+"""
+cimport cython
+cimport numpy as cnp
+from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_CheckExact, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from cpython.unicode cimport PyUnicode_Check
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
+from libc.string cimport memcpy
+
+import numpy as np
+
+from lbalgo.errors import ConfigError
+
+cnp.import_array()
+
+cdef extern from "Python.h":
+    const char *PyUnicode_AsUTF8AndSize(object text, Py_ssize_t *size) except NULL
+    bint PyLong_Check(object o)
+    bint PyBool_Check(object o)
+    uint64_t PyLong_AsUnsignedLongLong(object o) except? 0xFFFFFFFFFFFFFFFF
+    bint PyUnicode_IS_COMPACT_ASCII(object o)
+    Py_ssize_t PyUnicode_GET_LENGTH(object o)
+    void *PyUnicode_DATA(object o)
+
+
+cdef inline uint64_t rotl(uint64_t x, int r) noexcept nogil:
+    return (x << r) | (x >> (64 - r))
+
+
+cdef inline uint64_t read64(const uint8_t *p) noexcept nogil:
+    cdef uint64_t x
+    memcpy(&x, p, 8)
+    return x
+
+
+cdef inline uint32_t read32(const uint8_t *p) noexcept nogil:
+    cdef uint32_t x
+    memcpy(&x, p, 4)
+    return x
+
+
+cdef inline uint64_t lane(uint64_t acc, uint64_t word) noexcept nogil:
+    return rotl(acc + word * 14029467366897019727ULL, 31) * 11400714785074694791ULL
+
+
+cdef inline uint64_t join(uint64_t h, uint64_t acc) noexcept nogil:
+    return (h ^ lane(0, acc)) * 11400714785074694791ULL + 9650029242287828579ULL
+
+
+cdef uint64_t c_xxh64(const uint8_t *data, size_t length, uint64_t seed) noexcept nogil:
+    cdef const uint8_t *p = data
+    cdef const uint8_t *end = data + length
+    cdef uint64_t h, a, b, c, d
+    if length >= 32:
+        a = seed + 11400714785074694791ULL + 14029467366897019727ULL
+        b = seed + 14029467366897019727ULL
+        c = seed
+        d = seed - 11400714785074694791ULL
+        while p + 32 <= end:
+            a = lane(a, read64(p))
+            b = lane(b, read64(p + 8))
+            c = lane(c, read64(p + 16))
+            d = lane(d, read64(p + 24))
+            p += 32
+        h = rotl(a, 1) + rotl(b, 7) + rotl(c, 12) + rotl(d, 18)
+        h = join(join(join(join(h, a), b), c), d)
+    else:
+        h = seed + 2870177450012600261ULL
+    h += <uint64_t>length
+    while p + 8 <= end:
+        h = rotl(h ^ lane(0, read64(p)), 27) * 11400714785074694791ULL + 9650029242287828579ULL
+        p += 8
+    if p + 4 <= end:
+        h = rotl(h ^ (<uint64_t>read32(p) * 11400714785074694791ULL), 23) * 14029467366897019727ULL + 1609587929392839161ULL
+        p += 4
+    while p < end:
+        h = rotl(h ^ (p[0] * <uint64_t>2870177450012600261ULL), 11) * 11400714785074694791ULL
+        p += 1
+    h = (h ^ (h >> 33)) * 14029467366897019727ULL
+    h = (h ^ (h >> 29)) * 1609587929392839161ULL
+    return h ^ (h >> 32)
+
+
+cdef uint64_t c_siphash24(const uint8_t *data, size_t length, uint64_t k0, uint64_t k1) noexcept nogil:
+    cdef uint64_t v[4]
+    cdef uint64_t word, last = <uint64_t>(length & 0xFF) << 56
+    cdef size_t whole = length & ~<size_t>7, i
+    v[0] = k0 ^ <uint64_t>0x736F6D6570736575
+    v[1] = k1 ^ <uint64_t>0x646F72616E646F6D
+    v[2] = k0 ^ <uint64_t>0x6C7967656E657261
+    v[3] = k1 ^ <uint64_t>0x7465646279746573
+    for i in range(0, whole, 8):
+        word = read64(data + i)
+        v[3] ^= word
+        sip_round(v)
+        sip_round(v)
+        v[0] ^= word
+    for i in range(whole, length):
+        last |= <uint64_t>data[i] << (8 * (i & 7))
+    v[3] ^= last
+    sip_round(v)
+    sip_round(v)
+    v[0] ^= last
+    v[2] ^= 0xFF
+    for i in range(4):
+        sip_round(v)
+    return v[0] ^ v[1] ^ v[2] ^ v[3]
+
+
+cdef inline void sip_round(uint64_t *v) noexcept nogil:
+    v[0] += v[1]
+    v[1] = rotl(v[1], 13) ^ v[0]
+    v[0] = rotl(v[0], 32)
+    v[2] += v[3]
+    v[3] = rotl(v[3], 16) ^ v[2]
+    v[0] += v[3]
+    v[3] = rotl(v[3], 21) ^ v[0]
+    v[2] += v[1]
+    v[1] = rotl(v[1], 17) ^ v[2]
+    v[2] = rotl(v[2], 32)
+
+
+def mix64(uint64_t x):
+    """SplitMix64's finaliser."""
+    return c_mix64(x)
+
+
+def xxh64(data, uint64_t seed=0):
+    """XXH64 of a bytes-like object."""
+    cdef Py_buffer view
+    PyObject_GetBuffer(data, &view, PyBUF_SIMPLE)
+    try:
+        return c_xxh64(<const uint8_t *>view.buf, view.len, seed)
+    finally:
+        PyBuffer_Release(&view)
+
+
+def siphash24(data, uint64_t k0, uint64_t k1):
+    """SipHash-2-4 of a bytes-like object under the 128-bit key (k0, k1)."""
+    cdef Py_buffer view
+    PyObject_GetBuffer(data, &view, PyBUF_SIMPLE)
+    try:
+        return c_siphash24(<const uint8_t *>view.buf, view.len, k0, k1)
+    finally:
+        PyBuffer_Release(&view)
+
+
+@cython.final
+cdef class KeyHasher:
+    """Keys to 64-bit tickets: XXH64 with a seed, SipHash with a secret, or a function of bytes finalised by mix64."""
+
+    def __cinit__(self, int kind, uint64_t seed=0, uint64_t k0=0, uint64_t k1=0, function=None):
+        self.kind = kind
+        self.seed = seed
+        self.k0 = k0
+        self.k1 = k1
+        self.function = function
+
+    cdef uint64_t digest(self, const uint8_t *data, size_t length) except? 0:
+        if self.kind == KIND_XXH64:
+            return c_xxh64(data, length, self.seed)
+        if self.kind == KIND_SIPHASH:
+            return c_siphash24(data, length, self.k0, self.k1)
+        value = self.function(PyBytes_FromStringAndSize(<const char *>data, length))
+        if not PyLong_Check(value) or PyBool_Check(value) or not 0 <= value < (1 << 64):
+            raise ConfigError("hasher", value, "must return an int in [0, 2**64)")
+        if self.kind == KIND_RAW:
+            return PyLong_AsUnsignedLongLong(value)
+        return c_mix64(PyLong_AsUnsignedLongLong(value) ^ c_mix64(self.seed))
+
+    cdef uint64_t hash(self, object key) except? 0:
+        cdef uint64_t word
+        cdef Py_ssize_t size
+        cdef const char *text
+        if PyUnicode_Check(key):
+            if PyUnicode_IS_COMPACT_ASCII(key):
+                return self.digest(<const uint8_t *>PyUnicode_DATA(key), PyUnicode_GET_LENGTH(key))
+            try:
+                text = PyUnicode_AsUTF8AndSize(key, &size)
+            except UnicodeEncodeError:
+                raise ConfigError("key", key, "must have a UTF-8 form") from None
+            return self.digest(<const uint8_t *>text, size)
+        if PyBytes_CheckExact(key):
+            return self.digest(<const uint8_t *>PyBytes_AS_STRING(key), PyBytes_GET_SIZE(key))
+        if PyLong_Check(key) and not PyBool_Check(key):
+            try:
+                word = PyLong_AsUnsignedLongLong(key)
+            except OverflowError:
+                raise ConfigError("key", key, "must be in [0, 2**64)") from None
+            return self.digest(<const uint8_t *>&word, 8)
+        if isinstance(key, (bytes, bytearray, memoryview)):
+            data = bytes(key)
+            return self.digest(<const uint8_t *>PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data))
+        raise TypeError(f"a key is bytes, str or int, not {type(key).__name__}")
+
+    def __call__(self, key):
+        return self.hash(key)
+
+    def words(self, values, uint64_t[::1] out):
+        """Hashes of a contiguous uint64 array, each as its 8 bytes."""
+        cdef const uint64_t[::1] v = values
+        cdef Py_ssize_t i, n = v.shape[0]
+        if self.kind == KIND_XXH64:
+            with nogil:
+                for i in range(n):
+                    out[i] = c_xxh64(<const uint8_t *>&v[i], 8, self.seed)
+        else:
+            for i in range(n):
+                out[i] = self.digest(<const uint8_t *>&v[i], 8)
+
+    def spans(self, const uint8_t[::1] data, const int64_t[::1] starts, const int64_t[::1] ends, uint64_t[::1] out):
+        """Hashes of data[starts[i]:ends[i]]; the caller has checked the bounds."""
+        cdef Py_ssize_t i, n = starts.shape[0]
+        cdef const uint8_t *base = &data[0] if data.shape[0] else NULL
+        if self.kind == KIND_XXH64:
+            with nogil:
+                for i in range(n):
+                    out[i] = c_xxh64(base + starts[i], ends[i] - starts[i], self.seed)
+        else:
+            for i in range(n):
+                out[i] = self.digest(base + starts[i], ends[i] - starts[i])
+
+    def sequence(self, list keys, uint64_t[::1] out):
+        """Hashes of a list of keys of any kind."""
+        cdef Py_ssize_t i
+        for i in range(len(keys)):
+            out[i] = self.hash(keys[i])
+

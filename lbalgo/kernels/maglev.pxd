@@ -1,0 +1,8 @@
+from libc.stdint cimport int32_t, uint16_t, uint32_t, uint64_t
+from lbalgo.kernels.structure cimport Structure
+
+cdef class MaglevTable(Structure):
+    cdef readonly Py_ssize_t size
+    cdef uint16_t *narrow
+    cdef int32_t *wide
+    cdef uint64_t *salts

@@ -1,0 +1,30 @@
+cimport cython
+from libc.stdint cimport uint8_t, uint64_t
+from lbalgo.kernels.hashing cimport KeyHasher, c_mix64 as mix64
+from lbalgo.kernels.structure cimport Cursor, Structure
+
+cdef object NOTHING
+cdef uint64_t GAMMA
+cdef uint64_t ACCEPT
+cdef int KEYED, COUNTER, RANDOM
+
+@cython.final
+cdef class TicketPicker:
+    cdef readonly object policy
+    cdef readonly object view
+    cdef readonly tuple backends
+    cdef readonly Structure structure
+    cdef readonly Cursor cursor
+    cdef readonly KeyHasher hasher
+    cdef readonly int source
+    cdef readonly bint plain
+    cdef uint64_t[::1] coins
+    cdef uint64_t[::1] thresholds
+    cdef uint8_t[::1] eligible
+    cdef uint64_t _take(self, object key) except? 0
+    cdef uint64_t _peek(self, object key) except? 0
+    cdef bint _accepts(self, Py_ssize_t slot, uint64_t ticket) noexcept
+    @cython.locals(slot=Py_ssize_t, spare=Py_ssize_t)
+    cdef Py_ssize_t _decide(self, uint64_t ticket) except -2
+    @cython.locals(slot=Py_ssize_t)
+    cdef object _serve(self, uint64_t ticket)

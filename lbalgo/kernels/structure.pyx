@@ -1,0 +1,57 @@
+# cython: language_level=3
+"""What every structure shares: ticket in, slot out, one at a time, in bulk, or as a whole order of preference.
+
+A structure is immutable and knows nothing of keys, eligibility or time. `Cursor` is the one mutable thing of a picker:
+the next counter value or the state of its generator, handed from picker to picker.
+"""
+cimport cython
+cimport numpy as cnp
+from libc.stdint cimport int32_t, uint64_t
+
+cnp.import_array()
+
+
+@cython.final
+cdef class Cursor:
+    """The 64 bits that move when a picker without a key picks."""
+
+    def __init__(self, uint64_t state=0):
+        self.state = state
+
+    def __repr__(self):
+        return f"Cursor({self.state})"
+
+
+cdef class Structure:
+    """Base of every compiled structure; alone it is the empty one, whose every lookup answers -1."""
+
+    cdef Py_ssize_t lookup(self, uint64_t ticket) noexcept nogil:
+        return -1
+
+    cdef uint64_t settle(self, uint64_t ticket) noexcept nogil:
+        """The first sequence number at or after `ticket` at which somebody is served."""
+        return ticket
+
+    cdef void fill(self, const uint64_t *tickets, int32_t *out, Py_ssize_t n) noexcept nogil:
+        cdef Py_ssize_t i
+        for i in range(n):
+            out[i] = <int32_t>self.lookup(tickets[i])
+
+    def slot(self, uint64_t ticket):
+        """The slot a ticket is decided to, -1 if the structure is empty."""
+        return self.lookup(ticket)
+
+    def slot_many(self, cnp.ndarray tickets, cnp.ndarray out):
+        """Slots of a contiguous uint64 array into a contiguous int32 array of the same length."""
+        cdef Py_ssize_t n = cnp.PyArray_DIM(tickets, 0)
+        cdef const uint64_t *source = <const uint64_t *>cnp.PyArray_DATA(tickets)
+        cdef int32_t *target = <int32_t *>cnp.PyArray_DATA(out)
+        if n < 4096:
+            self.fill(source, target, n)
+        else:
+            with nogil:
+                self.fill(source, target, n)
+
+    def walk(self, uint64_t ticket):
+        """Every slot of the structure once, in the base order of the ticket."""
+        return iter(())

@@ -1,0 +1,5 @@
+"""Policies: frozen specifications that build pickers, one algorithm a file."""
+
+from lbalgo.policies.maglev import Maglev
+
+__all__ = ["Maglev"]

@@ -1,0 +1,158 @@
+"""Plain twin of `lbalgo.kernels.hashing`: XXH64, SipHash-2-4 and key hashing, from their specifications."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, MutableSequence, Sequence
+from typing import Any
+
+from lbalgo.errors import ConfigError
+
+MASK = (1 << 64) - 1
+KIND_XXH64, KIND_SIPHASH, KIND_FUNCTION, KIND_RAW = range(4)
+_P1, _P2, _P3 = 11400714785074694791, 14029467366897019727, 1609587929392839161
+_P4, _P5 = 9650029242287828579, 2870177450012600261
+
+
+def _rotl(x: int, r: int) -> int:
+    return ((x << r) | (x >> (64 - r))) & MASK
+
+
+def _lane(acc: int, word: int) -> int:
+    return _rotl((acc + word * _P2) & MASK, 31) * _P1 & MASK
+
+
+def mix64(x: int) -> int:
+    """SplitMix64's finaliser."""
+    x &= MASK
+    x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9 & MASK
+    x = (x ^ (x >> 27)) * 0x94D049BB133111EB & MASK
+    return x ^ (x >> 31)
+
+
+def xxh64(data: bytes | bytearray | memoryview, seed: int = 0) -> int:
+    """XXH64 of a bytes-like object."""
+    data = bytes(data)
+    at, length = 0, len(data)
+    if length >= 32:
+        lanes = [(seed + _P1 + _P2) & MASK, (seed + _P2) & MASK, seed, (seed - _P1) & MASK]
+        while at + 32 <= length:
+            lanes = [_lane(a, w) for a, w in zip(lanes, struct.unpack_from("<4Q", data, at), strict=True)]
+            at += 32
+        h = sum(_rotl(a, r) for a, r in zip(lanes, (1, 7, 12, 18), strict=True)) & MASK
+        for a in lanes:
+            h = ((h ^ _lane(0, a)) * _P1 + _P4) & MASK
+    else:
+        h = (seed + _P5) & MASK
+    h = (h + length) & MASK
+    while at + 8 <= length:
+        h = (_rotl(h ^ _lane(0, struct.unpack_from("<Q", data, at)[0]), 27) * _P1 + _P4) & MASK
+        at += 8
+    if at + 4 <= length:
+        h = (_rotl(h ^ (struct.unpack_from("<I", data, at)[0] * _P1 & MASK), 23) * _P2 + _P3) & MASK
+        at += 4
+    for byte in data[at:]:
+        h = _rotl(h ^ (byte * _P5 & MASK), 11) * _P1 & MASK
+    h = (h ^ (h >> 33)) * _P2 & MASK
+    h = (h ^ (h >> 29)) * _P3 & MASK
+    return h ^ (h >> 32)
+
+
+def siphash24(data: bytes | bytearray | memoryview, k0: int, k1: int) -> int:
+    """SipHash-2-4 of a bytes-like object under the 128-bit key (k0, k1)."""
+    data = bytes(data)
+    v0, v1, v2, v3 = (
+        k0 ^ 0x736F6D6570736575,
+        k1 ^ 0x646F72616E646F6D,
+        k0 ^ 0x6C7967656E657261,
+        k1 ^ 0x7465646279746573,
+    )
+
+    def rounds(n: int) -> None:
+        nonlocal v0, v1, v2, v3
+        for _ in range(n):
+            v0 = (v0 + v1) & MASK
+            v1 = _rotl(v1, 13) ^ v0
+            v0 = _rotl(v0, 32)
+            v2 = (v2 + v3) & MASK
+            v3 = _rotl(v3, 16) ^ v2
+            v0 = (v0 + v3) & MASK
+            v3 = _rotl(v3, 21) ^ v0
+            v2 = (v2 + v1) & MASK
+            v1 = _rotl(v1, 17) ^ v2
+            v2 = _rotl(v2, 32)
+
+    whole = len(data) & ~7
+    tail = int.from_bytes(data[whole:], "little") | (len(data) & 0xFF) << 56
+    for word in (*struct.unpack(f"<{whole // 8}Q", data[:whole]), tail):
+        v3 ^= word
+        rounds(2)
+        v0 ^= word
+    v2 ^= 0xFF
+    rounds(4)
+    return v0 ^ v1 ^ v2 ^ v3
+
+
+def key_bytes(key: object) -> bytes:
+    """The bytes a key is hashed as."""
+    if isinstance(key, str):
+        try:
+            return key.encode()
+        except UnicodeEncodeError:
+            raise ConfigError("key", key, "must have a UTF-8 form") from None
+    if isinstance(key, (bytes, bytearray, memoryview)):
+        return bytes(key)
+    if isinstance(key, int) and not isinstance(key, bool):
+        if not 0 <= key <= MASK:
+            raise ConfigError("key", key, "must be in [0, 2**64)")
+        return key.to_bytes(8, "little")
+    raise TypeError(f"a key is bytes, str or int, not {type(key).__name__}")
+
+
+class KeyHasher:
+    """Keys to 64-bit tickets: XXH64 with a seed, SipHash with a secret, or a function of bytes finalised by mix64."""
+
+    __slots__ = ("_function", "_k0", "_k1", "kind", "seed")
+
+    def __init__(
+        self,
+        kind: int,
+        seed: int = 0,
+        k0: int = 0,
+        k1: int = 0,
+        function: Callable[[bytes], int] | None = None,
+    ) -> None:
+        self.kind, self.seed, self._k0, self._k1, self._function = kind, seed, k0, k1, function
+
+    def _digest(self, data: bytes) -> int:
+        if self.kind == KIND_XXH64:
+            return xxh64(data, self.seed)
+        if self.kind == KIND_SIPHASH:
+            return siphash24(data, self._k0, self._k1)
+        assert self._function is not None
+        value = self._function(data)
+        if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= MASK:
+            raise ConfigError("hasher", value, "must return an int in [0, 2**64)")
+        return value if self.kind == KIND_RAW else mix64(value ^ mix64(self.seed))
+
+    def hash(self, key: object) -> int:
+        """The key's ticket."""
+        return self._digest(key_bytes(key))
+
+    __call__ = hash
+
+    def words(self, values: Sequence[int], out: MutableSequence[int]) -> None:
+        """Hashes of a contiguous uint64 array, each as its 8 bytes."""
+        for i, value in enumerate(values):
+            out[i] = self._digest(int(value).to_bytes(8, "little"))
+
+    def spans(self, data: Any, starts: Sequence[int], ends: Sequence[int], out: MutableSequence[int]) -> None:
+        """Hashes of data[starts[i]:ends[i]]; the caller has checked the bounds."""
+        raw = bytes(data)
+        for i, (a, b) in enumerate(zip(starts, ends, strict=True)):
+            out[i] = self._digest(raw[a:b])
+
+    def sequence(self, keys: list[Any], out: MutableSequence[int]) -> None:
+        """Hashes of a list of keys of any kind."""
+        for i, key in enumerate(keys):
+            out[i] = self.hash(key)

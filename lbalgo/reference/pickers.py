@@ -1,0 +1,255 @@
+"""`TicketPicker`: every picker whose decision is a function of a 64-bit ticket.
+
+Hashing, rotating and sampling differ only in where the ticket comes from: the key, a counter, or a generator. From the
+ticket on the way is the same: the structure names a slot, and where signals have thinned the pool an acceptance coin of
+its own per (ticket, backend) decides whether the slot may keep it, else the walk goes on.
+
+This one text is both twins: run as it is it is the plain picker; compiled as `lbalgo.kernels.pickers`, with the types
+of `kernels/pickers.pxd`, it is the fast one. What differs between the two are only the modules it stands on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lbalgo.errors import ConfigError, NoBackend
+
+try:  # the compiler needs to see this import; at run time nobody needs Cython installed
+    import cython
+except ModuleNotFoundError:
+    from lbalgo.reference import shadow as cython
+
+if not cython.compiled:
+    from lbalgo.reference.hashing import KeyHasher, mix64, xxh64
+    from lbalgo.reference.structure import Cursor, Structure
+else:
+    from lbalgo.kernels.hashing import xxh64
+
+if TYPE_CHECKING:
+    from lbalgo.types import F64, I32, U64
+
+NOTHING = ()
+KEYED = 0
+COUNTER = 1
+RANDOM = 2
+GAMMA = 0x9E3779B97F4A7C15  # SplitMix64's increment, 2**64 / golden ratio
+ACCEPT = 1 << 53  # a coin is 53 bits; a threshold of 2**53 always accepts
+SALT = 0xC0114EC7C0114EC7  # the constant c of the acceptance law; any constant other than 0 will do
+
+
+class TicketPicker:
+    """A snapshot that decides by ticket; made by the policies, not by hand.
+
+    Parameters
+    ----------
+    policy : the frozen specification that built it; answers for the structure's shares and content.
+    view : the view it was built from.
+    structure : ticket to slot.
+    hasher : key to ticket; None for policies that take no key.
+    source : KEYED, COUNTER or RANDOM, where tickets come from when a request is picked for.
+    cursor : counter or generator state, handed on from the previous picker.
+    thin : whether acceptance coins stand for the view's factors and states; if not, the structure already does.
+    """
+
+    def __init__(
+        self,
+        policy: Any,
+        view: Any,
+        structure: Structure,
+        hasher: KeyHasher | None,
+        source: int,
+        cursor: Cursor,
+        thin: bool,
+    ) -> None:
+        self.policy = policy
+        self.view = view
+        self.backends = view.backends
+        self.structure = structure
+        self.hasher = hasher
+        self.source = source
+        self.cursor = cursor
+        self.plain = True
+        eligible = view.eligible.astype(np.uint8)
+        if thin and len(view):
+            ratios = view.factors / view.factors.max()
+            self.plain = bool((eligible == (view.weights > 0)).all() and (ratios == 1.0).all())
+            thresholds = np.rint(ratios * float(ACCEPT)).astype(np.uint64)
+            coins = np.array([mix64(xxh64(i.encode()) ^ SALT) for i in view.ids], dtype=np.uint64)
+        else:
+            thresholds = np.full(len(view), ACCEPT, dtype=np.uint64)
+            coins = np.zeros(len(view), dtype=np.uint64)
+        if not cython.compiled:
+            self.coins, self.thresholds, self.eligible = (
+                coins.tolist(),
+                thresholds.tolist(),
+                eligible.tolist(),
+            )
+        else:
+            self.coins, self.thresholds, self.eligible = coins, thresholds, eligible
+
+    def pick(self, key: Any = None, *, exclude: Container[str] = NOTHING) -> Any:
+        """The backend for this key, or for the next ticket."""
+        if exclude is not NOTHING:
+            return self._pick_excluding(key, exclude)
+        return self._serve(self._take(key))
+
+    def _serve(self, ticket: int) -> Any:
+        slot = self._decide(ticket)
+        if slot < 0:
+            self._refuse()
+        return self.backends[slot]
+
+    def _pick_excluding(self, key: Any, exclude: Container[str]) -> Any:
+        if isinstance(exclude, (str, bytes)):
+            raise ConfigError("exclude", exclude, "must be a container of ids, not one string")
+        for slot in self._order(self._take(key)):
+            if self.view.ids[slot] not in exclude:
+                return self.backends[slot]
+        if len(self.backends) == 0 or not self.view.eligible.any():
+            self._refuse()
+        raise NoBackend("excluded")
+
+    def _refuse(self) -> None:
+        raise NoBackend("ineligible" if len(self.backends) else "empty")
+
+    def walk(self, key: Any = None) -> Iterator[Any]:
+        """Every eligible backend once, best first; consumes no ticket."""
+        return map(self.backends.__getitem__, self._order(self._peek(key)))
+
+    def _order(self, ticket: int) -> list[int]:
+        """Slots of the eligible backends in order of preference: those that accept the ticket, then the others."""
+        base = [slot for slot in self.structure.walk(ticket) if self.eligible[slot]]
+        if self.plain:
+            return base
+        accepting = [slot for slot in base if self._accepts(slot, ticket)]
+        return accepting + [slot for slot in base if not self._accepts(slot, ticket)]
+
+    def _take(self, key: Any) -> int:
+        if self.source == KEYED and key is not None:
+            return self.hasher.hash(key)  # type: ignore[union-attr]
+        if self.source == COUNTER:
+            ticket = self.structure.settle(self.cursor.state)
+            self.cursor.state = (ticket + 1) & 0xFFFFFFFFFFFFFFFF
+            return ticket
+        self.cursor.state = (self.cursor.state + GAMMA) & 0xFFFFFFFFFFFFFFFF
+        return mix64(self.cursor.state)
+
+    def _peek(self, key: Any) -> int:
+        if self.source == KEYED and key is not None:
+            return self.hasher.hash(key)  # type: ignore[union-attr]
+        if self.source == COUNTER:
+            return self.structure.settle(self.cursor.state)
+        return mix64((self.cursor.state + GAMMA) & 0xFFFFFFFFFFFFFFFF)
+
+    def _accepts(self, slot: int, ticket: int) -> bool:
+        return (mix64(ticket ^ self.coins[slot]) >> 11) < self.thresholds[slot]  # type: ignore[no-any-return]
+
+    def _decide(self, ticket: int) -> int:
+        slot = self.structure.lookup(ticket)
+        if self.plain or slot < 0:
+            return slot
+        if self.eligible[slot] and self._accepts(slot, ticket):
+            return slot
+        spare = -1
+        for slot in self.structure.walk(ticket):
+            if self.eligible[slot]:
+                if self._accepts(slot, ticket):
+                    return slot
+                if spare < 0:
+                    spare = slot
+        return spare
+
+    def tickets(self, keys: Any) -> U64:
+        """Tickets of many keys; without a key hash, the next len(keys) tickets, which are not consumed."""
+        from lbalgo.hashing import count_keys, digest_keys
+
+        if self.source == KEYED:
+            return digest_keys(self.hasher, keys)
+        out = np.empty(count_keys(keys), dtype=np.uint64)
+        state = self.cursor.state
+        for i in range(len(out)):
+            if self.source == COUNTER:
+                ticket = self.structure.settle(state)
+                state = (ticket + 1) & 0xFFFFFFFFFFFFFFFF
+            else:
+                state = (state + GAMMA) & 0xFFFFFFFFFFFFFFFF
+                ticket = mix64(state)
+            out[i] = ticket
+        return out
+
+    def slot(self, ticket: Any) -> int:
+        """The slot a ticket is decided to."""
+        if isinstance(ticket, bool) or not isinstance(ticket, (int, np.integer)):
+            raise TypeError(f"a ticket is an int, not {type(ticket).__name__}")
+        if not 0 <= ticket < 1 << 64:
+            raise ConfigError("ticket", ticket, "must be in [0, 2**64)")
+        slot = self._decide(int(ticket))
+        if slot < 0:
+            self._refuse()
+        return slot
+
+    def pick_many(self, tickets: Any) -> I32:
+        """Slots of a one-dimensional uint64 array of tickets, as int32; equals `slot` of each."""
+        if not isinstance(tickets, np.ndarray) or tickets.dtype != np.uint64 or tickets.ndim != 1:
+            raise ConfigError("tickets", tickets, "must be a one-dimensional array of dtype uint64")
+        out = np.empty(len(tickets), dtype=np.int32)
+        if len(out) == 0:
+            return out
+        if not self.view.eligible.any():
+            self._refuse()
+        if self.plain:
+            self.structure.slot_many(np.ascontiguousarray(tickets), out)
+        else:
+            for i in range(len(out)):
+                out[i] = self._decide(int(tickets[i]))
+        return out
+
+    def shares(self) -> F64:
+        """Each backend's share of all tickets; the policy's docstring says whether exact or by law."""
+        return self.policy._shares(self)  # type: ignore[no-any-return]
+
+    def acceptance(self) -> F64:
+        """Each backend's probability of accepting a ticket: r_i, and 0 where it is not eligible."""
+        chance = np.array([int(t) for t in self.thresholds], dtype=np.float64) / float(ACCEPT)
+        return np.where(self.view.eligible, chance, 0.0)
+
+    def fingerprint(self) -> int:
+        """64 bits over all that decides: equal means the same mapping, whatever order backends are listed in."""
+        order = sorted(range(len(self.backends)), key=self.view.ids.__getitem__)
+        parts = [self.policy._content(self, order)]
+        for slot in order:
+            name = self.view.ids[slot].encode()
+            parts.append(
+                len(name).to_bytes(8, "little")
+                + name
+                + int(self.thresholds[slot]).to_bytes(8, "little")
+                + bytes([self.eligible[slot]])
+            )
+        if self.source == KEYED:
+            parts += [self.hasher.hash(probe).to_bytes(8, "little") for probe in ("", "lbalgo", b"\xff" * 33)]  # type: ignore[union-attr]
+        return xxh64(b"".join(parts))
+
+    def check_invariants(self) -> None:
+        """Raises AssertionError where the picker contradicts its view or its structure."""
+        assert len(self.backends) == len(self.view), "one backend for each slot of the view"
+        assert self.structure.slots in (0, len(self.view)), "the structure covers the view's slots"
+        self.policy._check(self)
+
+    def reseed(self, seed: int) -> None:
+        """Moves the cursor: the sequence of a picker without a key goes on from here."""
+        self.cursor.state = seed
+
+    def __repr__(self) -> str:
+        return f"{self.policy!r}.build({self.view!r})"
+
+    def __reduce__(self) -> tuple[Any, tuple[Any, ...]]:
+        return _rebuild, (self.policy, self.view, self.cursor.state)
+
+
+def _rebuild(policy: Any, view: Any, state: int) -> Any:
+    picker = policy.build(view)
+    picker.reseed(state)
+    return picker

@@ -1,0 +1,49 @@
+"""Plain twin of `lbalgo.kernels.structure`: what every structure shares, and the cursor."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+
+class Cursor:
+    """The 64 bits that move when a picker without a key picks."""
+
+    __slots__ = ("state",)
+
+    def __init__(self, state: int = 0) -> None:
+        self.state = state
+
+    def __repr__(self) -> str:
+        return f"Cursor({self.state})"
+
+
+class Structure:
+    """Base of every plain structure; alone it is the empty one, whose every lookup answers -1."""
+
+    __slots__ = ("slots",)
+    slots: int
+
+    def __init__(self) -> None:
+        self.slots = 0
+
+    def lookup(self, ticket: int) -> int:
+        """The slot a ticket is decided to, -1 if the structure is empty."""
+        return -1
+
+    def settle(self, ticket: int) -> int:
+        """The first sequence number at or after `ticket` at which somebody is served."""
+        return ticket
+
+    def slot(self, ticket: int) -> int:
+        """The slot a ticket is decided to, -1 if the structure is empty."""
+        return self.lookup(ticket)
+
+    def slot_many(self, tickets: Any, out: Any) -> None:
+        """Slots of many tickets into `out`."""
+        for i, ticket in enumerate(tickets):
+            out[i] = self.lookup(int(ticket))
+
+    def walk(self, ticket: int) -> Iterator[int]:
+        """Every slot of the structure once, in the base order of the ticket."""
+        return iter(())
