@@ -194,8 +194,8 @@ def hash_many(keys: Any, *, hasher: Hasher = XXH64(), seed: int = 0) -> U64:
     Parameters
     ----------
     keys : a list or other iterable of keys; a one-dimensional NumPy array of integers (>= 0), bytes (``S``), text
-        (``U``) or objects; or a pair (data, offsets) of a bytes-like object and len + 1 ascending integers. NumPy drops the
-        trailing NULs of ``S`` and ``U`` elements before anybody can see them.
+        (``U``) or objects; or a pair (data, offsets) of a bytes-like object and len + 1 ascending integers. NumPy drops
+        the trailing NULs of ``S`` and ``U`` elements before anybody can see them.
     hasher, seed : as for `hash_key`.
 
     Raises

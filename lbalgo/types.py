@@ -156,3 +156,6 @@ class LoadSpec(Protocol):
 
     def start(self) -> Load: ...  # noqa: D102
     def to_dict(self) -> dict[str, object]: ...  # noqa: D102
+
+
+OUTCOME_CODES: dict[Outcome, int] = {outcome: code for code, outcome in enumerate(Outcome)}  # small ints for kernels

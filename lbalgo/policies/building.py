@@ -52,7 +52,7 @@ def first_accepting(accept: F64) -> F64:
     """P(i is the first to accept) when backends are asked in a uniformly random order and each accepts with accept[i].
 
     With place x of i uniform on [0, 1], each other backend was asked before with chance x: the integral over x in
-    [0, 1] of a_i times the product of 1 - a_j x over j != i, a polynomial, which Gauss-Legendre nodes integrate exactly.
+    [0, 1] of a_i times the product of 1 - a_j x over j != i, a polynomial; Gauss-Legendre nodes integrate it exactly.
 
     Examples
     --------
