@@ -70,8 +70,8 @@ class Murmur3:
         import mmh3
 
         check_integer("seed", seed, low=0, high=2**32 - 1)
-        hash64 = mmh3.hash64
-        return KeyHasher(_RAW, seed, 0, 0, lambda data: hash64(data, seed, True, False)[0])
+        digest = mmh3.mmh3_x64_128_utupledigest
+        return KeyHasher(_RAW, seed, 0, 0, lambda data: digest(data, seed)[0])
 
 
 @dataclass(frozen=True, repr=False)
