@@ -2,12 +2,14 @@
 """Maglev tables: the fill of Eisenbud et al. (NSDI 2016, 3.4) for any sequence of turns, and the lookup.
 
 A dialect is its turn sequence: `fill` gives each turn's owner its next free preferred position. Preferred positions are
-(offset + j * skip) mod size, advanced by addition, so nothing overflows; a bitset says which are taken, so that probing
-stays inside the first-level cache.
+(offset + j * skip) mod size, advanced by addition, so nothing overflows. The last turns would probe for long: nearly
+all is taken. There the empty positions are listed instead, and each turn finds by one modular division per empty
+position how many steps away that is; the least wins, which is exactly where probing would have ended.
 """
 cimport cython
 cimport numpy as cnp
-from libc.stdint cimport int32_t, uint16_t, uint32_t, uint64_t
+from libc.math cimport sqrt
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
 
 import numpy as np
@@ -18,42 +20,105 @@ from lbalgo.kernels.structure cimport Structure
 cnp.import_array()
 
 
-cdef void c_fill(int32_t *table, uint64_t *taken, uint32_t *position, const uint32_t *skip, uint32_t size,
-                 const int32_t *turns, Py_ssize_t period) noexcept nogil:
-    cdef Py_ssize_t filled, t = 0
-    cdef uint32_t p, s
-    cdef int32_t owner
-    for filled in range(size):
+cdef inline uint32_t step(uint32_t position, uint32_t skip, uint32_t size) noexcept nogil:
+    """(position + skip) mod size without a branch: the least of the sum and, as unsigned, the sum less the size."""
+    cdef uint32_t total = position + skip
+    cdef uint32_t wrapped = total - size
+    return total if total < wrapped else wrapped
+
+
+cdef uint64_t inverse(uint64_t a, uint64_t prime) noexcept nogil:
+    """The inverse of a modulo a prime, by Euclid's algorithm."""
+    cdef int64_t t = 0, u = 1, r = prime, v = a, q
+    while v:
+        q = r // v
+        t, u = u, t - q * u
+        r, v = v, r - q * v
+    return t + prime if t < 0 else t
+
+
+cdef void c_fill(int32_t *table, uint8_t *taken, uint32_t *position, const uint32_t *skip, uint32_t size,
+                 const int32_t *turns, Py_ssize_t period, uint32_t *empty, uint64_t *inverses,
+                 uint32_t late) noexcept nogil:
+    """All but the last `late` turns probe; these take, of the positions still empty, the one they would reach first."""
+    cdef Py_ssize_t t = 0, first
+    cdef uint32_t filled, p, s, n = 0, j, where
+    cdef int32_t owner, distance, rank, least
+    cdef uint64_t factor, ratio, product = 1
+    for filled in range(size - late):
         owner = turns[t]
-        t += 1
-        if t == period:
-            t = 0
-        p = position[owner]
-        s = skip[owner]
-        while (taken[p >> 6] >> (p & 63)) & 1:
-            p += s
-            p -= size & -<uint32_t>(p >= size)
-        taken[p >> 6] |= <uint64_t>1 << (p & 63)
+        t = t + 1 if t + 1 < period else 0
+        p, s = position[owner], skip[owner]
+        while taken[p]:
+            p = step(p, s, size)
+        taken[p] = 1
         table[p] = owner
-        p += s
-        p -= size & -<uint32_t>(p >= size)
-        position[owner] = p
+        position[owner] = step(p, s, size)
+    if late == 0:
+        return
+    for p in range(size):
+        empty[n] = p
+        n += taken[p] == 0
+        if n == late:
+            break
+    first = t
+    for j in range(late):  # products of the skips so far; one inversion then serves all of them
+        inverses[j] = product
+        product = product * skip[turns[t]] % size
+        t = t + 1 if t + 1 < period else 0
+    factor = inverse(product, size)
+    for j in range(late):
+        t = t - 1 if t > 0 else period - 1
+        inverses[late - 1 - j] = inverses[late - 1 - j] * factor % size
+        factor = factor * skip[turns[t]] % size
+    t = first
+    while n:  # rank = (empty position - next preferred) / skip mod size, the quotient by Shoup's multiplication
+        owner = turns[t]
+        t = t + 1 if t + 1 < period else 0
+        p, s, factor = position[owner], skip[owner], inverses[late - n]
+        ratio = (factor << 32) // size
+        least = size
+        for j in range(n):
+            distance = empty[j] - p
+            distance += size & (distance >> 31)
+            rank = <int32_t>(<uint32_t>distance * <uint32_t>factor
+                             - <uint32_t>((<uint32_t>distance * ratio) >> 32) * size) - <int32_t>size
+            rank += size & (rank >> 31)
+            least = rank if rank < least else least
+        where = <uint32_t>((p + <uint64_t>least * s) % size)
+        table[where] = owner
+        position[owner] = step(where, s, size)
+        j = 0
+        while empty[j] != where:
+            j += 1
+        n -= 1
+        empty[j] = empty[n]
 
 
 def fill(turns, offset, skip, uint32_t size):
-    """The table that turns[0], turns[1], … (repeated from the start when exhausted) make, as int32 of length `size`."""
+    """The table that turns[0], turns[1], … (repeated from the start when exhausted) make, as int32 of length `size`.
+
+    The size is a prime below 2**31; offsets are in [0, size), skips in [1, size).
+    """
     cdef cnp.ndarray order = np.ascontiguousarray(turns, dtype=np.int32)
     cdef cnp.ndarray position = np.array(offset, dtype=np.uint32)
-    cdef cnp.ndarray step = np.ascontiguousarray(skip, dtype=np.uint32)
+    cdef cnp.ndarray stride = np.ascontiguousarray(skip, dtype=np.uint32)
     cdef cnp.ndarray table = np.empty(size, dtype=np.int32)
-    cdef Py_ssize_t period = cnp.PyArray_DIM(order, 0)
-    cdef uint64_t *taken = <uint64_t *>calloc((size >> 6) + 1, 8)
-    if taken == NULL:
-        raise MemoryError
-    with nogil:
-        c_fill(<int32_t *>cnp.PyArray_DATA(table), taken, <uint32_t *>cnp.PyArray_DATA(position),
-               <const uint32_t *>cnp.PyArray_DATA(step), size, <const int32_t *>cnp.PyArray_DATA(order), period)
-    free(taken)
+    cdef uint32_t late = min(<uint32_t>(2 * sqrt(<double>size)), size)
+    cdef uint8_t *taken = <uint8_t *>calloc(size, 1)
+    cdef uint32_t *empty = <uint32_t *>malloc(4 * <size_t>(late + 1))
+    cdef uint64_t *inverses = <uint64_t *>malloc(8 * <size_t>late)
+    try:
+        if taken == NULL or empty == NULL or inverses == NULL:
+            raise MemoryError
+        with nogil:
+            c_fill(<int32_t *>cnp.PyArray_DATA(table), taken, <uint32_t *>cnp.PyArray_DATA(position),
+                   <const uint32_t *>cnp.PyArray_DATA(stride), size, <const int32_t *>cnp.PyArray_DATA(order),
+                   cnp.PyArray_DIM(order, 0), empty, inverses, late)
+    finally:
+        free(taken)
+        free(empty)
+        free(inverses)
     return table
 
 

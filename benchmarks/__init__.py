@@ -1,0 +1,1 @@
+"""How fast the decisions are, beside peers and floors, always as ratios within one run."""

@@ -1,0 +1,68 @@
+"""Minima over interleaved rounds.
+
+Machines are noisy and drift; so every case of a table runs once in every round, the least time of each case counts, and
+what is compared are ratios within one run. Times are gross of the loop that makes the calls; the case "empty loop"
+shows what that is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from itertools import repeat
+from time import perf_counter_ns
+from typing import Any
+
+
+@dataclass
+class Case:
+    """One thing to time: `run(n)` does it n times (or, with `per`, handles `per` items each time)."""
+
+    name: str
+    run: Callable[[int], object]
+    per: int = 1
+    count: int = 1
+    times: list[float] = field(default_factory=list)
+
+    @property
+    def best(self) -> float:
+        """Least nanoseconds per item over the rounds."""
+        return min(self.times)
+
+
+def statement(name: str, source: str, per: int = 1, **names: Any) -> Case:
+    """A case that runs one line of Python in a loop, its names bound as local variables."""
+    scope: dict[str, Any] = {"repeat": repeat, **names}
+    bound = ", ".join(f"{n}={n}" for n in names)
+    exec(f"def run(n, {bound}):\n for _ in repeat(None, n):\n  {source}", scope)
+    return Case(name, scope["run"], per)
+
+
+def over_keys(name: str, source: str, keys: list[Any], **names: Any) -> Case:
+    """A case that runs one line of Python for each `k` of the keys, again and again."""
+    scope: dict[str, Any] = {"repeat": repeat, "keys": keys, **names}
+    bound = ", ".join(f"{n}={n}" for n in [*names, "keys"])
+    exec(f"def run(n, {bound}):\n for _ in repeat(None, n):\n  for k in keys:\n   {source}", scope)
+    return Case(name, scope["run"], len(keys))
+
+
+def measure(cases: list[Case], *, rounds: int = 15, slice_ms: float = 3.0) -> dict[str, float]:
+    """Nanoseconds per item of each case: the least of `rounds` interleaved slices of about `slice_ms`."""
+    for case in cases:
+        case.run(1)
+        while True:
+            spent = _once(case)
+            if spent > slice_ms * 1e6 / 4 or case.count > 1 << 24:
+                case.count = max(1, int(case.count * slice_ms * 1e6 / max(spent, 1)))
+                break
+            case.count *= 4
+    for _ in range(rounds):
+        for case in cases:
+            case.times.append(_once(case) / (case.count * case.per))
+    return {case.name: case.best for case in cases}
+
+
+def _once(case: Case) -> int:
+    start = perf_counter_ns()
+    case.run(case.count)
+    return perf_counter_ns() - start
