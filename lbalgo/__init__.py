@@ -4,6 +4,7 @@ from lbalgo.active import kernels
 from lbalgo.endpoint import Endpoint
 from lbalgo.errors import ConfigError, DuplicateBackend, LBError, NoBackend, UnknownBackend
 from lbalgo.hashing import XXH3, XXH64, Hasher, Murmur3, SipHash, hash_key, hash_many
+from lbalgo.loads import InFlight
 from lbalgo.policies import Maglev
 from lbalgo.types import Backend, Key, Load, Outcome, Picker, Policy, Signal, State, TicketDecided
 from lbalgo.view import View
@@ -18,6 +19,7 @@ __all__ = [
     "DuplicateBackend",
     "Endpoint",
     "Hasher",
+    "InFlight",
     "Key",
     "LBError",
     "Load",

@@ -14,6 +14,7 @@ try:
     if os.environ.get("LBALGO_KERNELS") == "python":
         raise ImportError("LBALGO_KERNELS=python")
     from lbalgo.kernels.hashing import KeyHasher, mix64, siphash24, xxh64
+    from lbalgo.kernels.loads import ForeignLoad, InFlightCounts, LoadState
     from lbalgo.kernels.maglev import MaglevTable
     from lbalgo.kernels.maglev import fill as maglev_fill
     from lbalgo.kernels.pickers import TicketPicker
@@ -25,6 +26,7 @@ except ImportError as absent:
             raise
         warnings.warn(f"the plain-Python kernels are in use: correct, but slow ({absent})", stacklevel=2)
     from lbalgo.reference.hashing import KeyHasher, mix64, siphash24, xxh64  # type: ignore[assignment]
+    from lbalgo.reference.loads import ForeignLoad, InFlightCounts, LoadState  # type: ignore[assignment]
     from lbalgo.reference.maglev import MaglevTable  # type: ignore[assignment]
     from lbalgo.reference.maglev import fill as maglev_fill  # type: ignore[assignment]
     from lbalgo.reference.pickers import TicketPicker  # type: ignore[assignment]
@@ -33,7 +35,10 @@ except ImportError as absent:
 __all__ = [
     "KERNELS",
     "Cursor",
+    "ForeignLoad",
+    "InFlightCounts",
     "KeyHasher",
+    "LoadState",
     "MaglevTable",
     "Structure",
     "TicketPicker",

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import enum
 import math
+import operator
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
@@ -73,6 +74,16 @@ def check_enum(name: str, value: object, kind: type[S]) -> S:
     if not isinstance(value, kind):
         raise ConfigError(name, value, f"must be a {kind.__name__}")
     return value
+
+
+def check_row(value: object, name: str = "row") -> int:
+    """A row: an integer (NumPy's too, no bool) in [0, 2**31)."""
+    try:
+        if isinstance(value, bool):
+            raise TypeError
+        return check_integer(name, operator.index(value), low=0, high=2**31 - 1)  # type: ignore[arg-type]
+    except TypeError:
+        raise ConfigError(name, value, f"must be an integer >= 0 <= {2**31 - 1}") from None
 
 
 def check_time(name: str, value: object) -> float:
