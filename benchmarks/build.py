@@ -1,0 +1,47 @@
+"""From a pool to a picker, and how a rebuild compares."""
+
+from __future__ import annotations
+
+import numpy as np
+import uhashring
+
+import lbalgo as lb
+from lbalgo.active import maglev_fill
+
+from .scalar import POLICIES, pool
+from .timing import Case, over_keys, statement
+from .yardstick import maglev_modulo
+
+
+def fills(size: int, n: int, sets: int = 8) -> list[Case]:
+    """The bare table fill, ours and one remainder per probe, over distinct pools; equal output is checked first."""
+    rng = np.random.default_rng(n)
+    pools = []
+    for _ in range(sets):
+        turns = rng.permutation(n).astype(np.int32)
+        offset, skip = (rng.integers(low, size, n).astype(np.uint32) for low in (0, 1))
+        assert np.array_equal(maglev_fill(turns, offset, skip, size), maglev_modulo(turns, offset, skip, size))
+        pools.append((turns, offset, skip, size))
+    return [
+        over_keys(f"Maglev fill, M={size} N={n}", "f(*k)", pools, f=maglev_fill),
+        over_keys(f"C loop, remainder per probe, M={size} N={n}", "f(*k)", pools, f=maglev_modulo),
+    ]
+
+
+def cases(quick: bool) -> list[Case]:
+    """Whole builds from a View, the signals-only rebuild of a keyed table, and the fill beside its yardstick."""
+    out = [statement("null: View.of, N=1000", "f(b)", f=lb.View.of, b=pool(1000))]
+    for n in (1000,) if quick else (10, 100, 1000):
+        for name, policy in POLICIES.items():
+            view = lb.View.of(pool(n, policy))
+            out.append(statement(f"{name}, N={n}", "f(v)", f=policy.build, v=view))
+        out.append(statement(f"uhashring HashRing, N={n}", "f(b)", f=uhashring.HashRing, b=list(pool(n))))
+        view = lb.View.of(pool(n))
+        ejected = lb.View.of(pool(n), states={view.ids[0]: lb.State.UNHEALTHY})
+        before = lb.Maglev().build(view)
+        out.append(
+            statement(f"Maglev after an ejection, N={n}", "f(v, previous=p)", f=lb.Maglev().build, v=ejected, p=before)
+        )
+    for size, n in ((65537, 1000),) if quick else ((65537, 100), (65537, 1000), (655373, 1000)):
+        out += fills(size, n)
+    return out

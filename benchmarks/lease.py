@@ -1,0 +1,45 @@
+"""acquire + done: picking, accounting for it, and feeding the signals."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import lbalgo as lb
+
+from .scalar import KEYS, pool
+from .timing import Case, over_keys, statement
+
+
+class NullBalancer:
+    """Does what has to be done whatever the library: an object per request, and one call to end it."""
+
+    def __init__(self, backend: object) -> None:
+        self.backend = backend
+
+    def acquire(self) -> NullBalancer:
+        return self
+
+    def done(self) -> None:
+        pass
+
+
+def balancer(policy: Any, n: int = 100, signals: bool = True) -> lb.Balancer[Any]:
+    """A balancer over n backends, with slow start and ejection attached or not."""
+    attached = (lb.SlowStart(60.0), lb.OutlierEjection()) if signals else ()
+    return lb.Balancer(policy, pool(n, policy), signals=attached, seed=1)
+
+
+def cases(quick: bool) -> list[Case]:
+    """The pair for a rotating, a load-aware and a keyed policy, with signals and without."""
+    out = [
+        statement("next(itertools.cycle)", "f(c)", f=next, c=itertools.cycle(list(pool(100)))),
+        statement("null balancer", "f().done()", f=NullBalancer(None).acquire),
+    ]
+    for name, policy in (("WeightedRoundRobin", lb.WeightedRoundRobin()), ("PowerOfTwo", lb.PowerOfTwo())):
+        out.append(statement(f"{name}, bare", "f().done()", f=balancer(policy, signals=False).acquire))
+        out.append(statement(f"{name}, slow start + ejection", "f().done()", f=balancer(policy).acquire))
+    out.append(over_keys("Maglev, slow start + ejection", "f(k).done()", KEYS, f=balancer(lb.Maglev()).acquire))
+    blocks = balancer(lb.PowerOfTwo()).acquire
+    out.append(statement("PowerOfTwo, slow start + ejection, with-block", "with f(): pass", f=blocks))
+    return out

@@ -1,0 +1,79 @@
+"""One pick at a time, as a proxy makes it: floors, ours, peers."""
+
+from __future__ import annotations
+
+import itertools
+import random
+from typing import Any
+
+import jump
+import uhashring
+import xxhash
+from pymemcache.client.rendezvous import RendezvousHash
+
+import lbalgo as lb
+
+from .timing import Case, over_keys, statement
+
+KEYS = [f"user-{i:011d}" for i in range(1000)]  # 16 characters each
+POLICIES: dict[str, Any] = {
+    "Maglev": lb.Maglev(),
+    "RingHash": lb.RingHash(),
+    "Rendezvous": lb.Rendezvous(),
+    "Jump": lb.Jump(),
+    "RoundRobin": lb.RoundRobin(),
+    "WeightedRoundRobin": lb.WeightedRoundRobin(),
+    "Random": lb.Random(),
+    "LeastConnections": lb.LeastConnections(),
+    "PowerOfTwo": lb.PowerOfTwo(),
+}
+KEYED = ("Maglev", "RingHash", "Rendezvous", "Jump")
+
+
+def pool(n: int, policy: Any = None) -> dict[str, float]:
+    """Backends of weight 1, 2 or 3; equal ones for Jump, which takes no others."""
+    return {f"10.0.{i // 256}.{i % 256}:80": 1.0 if isinstance(policy, lb.Jump) else 1.0 + i % 3 for i in range(n)}
+
+
+def floors() -> list[Case]:
+    """What a call costs whatever it does, and the calls the bars are set against."""
+    raw = [key.encode() for key in KEYS]
+    names = list(pool(100))
+    return [
+        statement("empty loop", "pass"),
+        over_keys("null: len(key)", "f(k)", KEYS, f=len),
+        over_keys("xxhash.xxh64_intdigest(16 bytes)", "f(k)", raw, f=xxhash.xxh64_intdigest),
+        statement("next(itertools.cycle)", "f(c)", f=next, c=itertools.cycle(names)),
+        statement("random.choice", "f(c)", f=random.choice, c=names),
+    ]
+
+
+def ours(n: int) -> list[Case]:
+    """Every policy over n backends."""
+    cases = []
+    for name, policy in POLICIES.items():
+        pick = policy.build(pool(n, policy)).pick
+        label = f"{name}, N={n}"
+        cases.append(over_keys(label, "f(k)", KEYS, f=pick) if name in KEYED else statement(label, "f()", f=pick))
+    return cases
+
+
+def peers(n: int) -> list[Case]:
+    """Other libraries' pickers over the same pool; pymemcache's is linear in n and shown up to 100."""
+    names = list(pool(n))
+    numbers = list(range(2**60, 2**60 + 1000))
+    cases = [
+        over_keys(f"uhashring get_node (md5), N={n}", "f(k)", KEYS, f=uhashring.HashRing(names).get_node),
+        over_keys(f"jump-consistent-hash (int keys), N={n}", f"f(k, {n})", numbers, f=jump.hash),
+    ]
+    if n <= 100:
+        cases.append(
+            over_keys(f"pymemcache RendezvousHash, N={n}", "f(k)", KEYS[:20], f=RendezvousHash(names).get_node)
+        )
+    return cases
+
+
+def cases(quick: bool) -> list[Case]:
+    """The whole table; the quick one is at N = 100 only."""
+    sizes = (100,) if quick else (10, 100, 1000)
+    return floors() + [case for n in sizes for case in ours(n) + peers(n)]
