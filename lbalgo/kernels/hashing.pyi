@@ -1,5 +1,5 @@
 from collections.abc import Callable
-from typing import Any, final
+from typing import Any, Self, final
 
 from lbalgo.types import I64, U8, U64
 
@@ -13,14 +13,14 @@ class KeyHasher:
     def kind(self) -> int: ...
     @property
     def seed(self) -> int: ...
-    def __init__(
-        self,
+    def __new__(
+        cls,
         kind: int,
         seed: int = 0,
         k0: int = 0,
         k1: int = 0,
         function: Callable[[bytes], int] | None = None,
-    ) -> None: ...
+    ) -> Self: ...
     def __call__(self, key: object) -> int: ...
     def words(self, values: U64, out: U64) -> None: ...
     def spans(self, data: U8, starts: I64, ends: I64, out: U64) -> None: ...
