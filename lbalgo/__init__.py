@@ -5,7 +5,7 @@ from lbalgo.endpoint import Endpoint
 from lbalgo.errors import ConfigError, DuplicateBackend, LBError, NoBackend, UnknownBackend
 from lbalgo.hashing import XXH3, XXH64, Hasher, Murmur3, SipHash, hash_key, hash_many
 from lbalgo.loads import InFlight
-from lbalgo.policies import Maglev
+from lbalgo.policies import Maglev, Random, RoundRobin, WeightedRoundRobin
 from lbalgo.types import Backend, Key, Load, Outcome, Picker, Policy, Signal, State, TicketDecided
 from lbalgo.view import View
 
@@ -29,12 +29,15 @@ __all__ = [
     "Outcome",
     "Picker",
     "Policy",
+    "Random",
+    "RoundRobin",
     "Signal",
     "SipHash",
     "State",
     "TicketDecided",
     "UnknownBackend",
     "View",
+    "WeightedRoundRobin",
     "hash_key",
     "hash_many",
     "kernels",

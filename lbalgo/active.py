@@ -13,11 +13,13 @@ KERNELS = "cython"
 try:
     if os.environ.get("LBALGO_KERNELS") == "python":
         raise ImportError("LBALGO_KERNELS=python")
+    from lbalgo.kernels.alias import AliasTable
     from lbalgo.kernels.hashing import KeyHasher, mix64, siphash24, xxh64
     from lbalgo.kernels.loads import ForeignLoad, InFlightCounts, LoadState
     from lbalgo.kernels.maglev import MaglevTable
     from lbalgo.kernels.maglev import fill as maglev_fill
     from lbalgo.kernels.pickers import TicketPicker
+    from lbalgo.kernels.sequences import Period, Stride, smooth_period
     from lbalgo.kernels.structure import Cursor, Structure
 except ImportError as absent:
     KERNELS = "python"
@@ -25,27 +27,33 @@ except ImportError as absent:
         if os.environ.get("LBALGO_REQUIRE_KERNELS") == "1":
             raise
         warnings.warn(f"the plain-Python kernels are in use: correct, but slow ({absent})", stacklevel=2)
+    from lbalgo.reference.alias import AliasTable  # type: ignore[assignment]
     from lbalgo.reference.hashing import KeyHasher, mix64, siphash24, xxh64  # type: ignore[assignment]
     from lbalgo.reference.loads import ForeignLoad, InFlightCounts, LoadState  # type: ignore[assignment]
     from lbalgo.reference.maglev import MaglevTable  # type: ignore[assignment]
     from lbalgo.reference.maglev import fill as maglev_fill  # type: ignore[assignment]
     from lbalgo.reference.pickers import TicketPicker  # type: ignore[assignment]
+    from lbalgo.reference.sequences import Period, Stride, smooth_period  # type: ignore[assignment]
     from lbalgo.reference.structure import Cursor, Structure  # type: ignore[assignment]
 
 __all__ = [
     "KERNELS",
+    "AliasTable",
     "Cursor",
     "ForeignLoad",
     "InFlightCounts",
     "KeyHasher",
     "LoadState",
     "MaglevTable",
+    "Period",
+    "Stride",
     "Structure",
     "TicketPicker",
     "kernels",
     "maglev_fill",
     "mix64",
     "siphash24",
+    "smooth_period",
     "xxh64",
 ]
 

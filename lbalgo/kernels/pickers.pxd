@@ -5,6 +5,7 @@ from lbalgo.kernels.structure cimport Cursor, Structure
 
 cdef object NOTHING
 cdef uint64_t GAMMA
+cdef uint64_t WORD
 cdef uint64_t ACCEPT
 cdef int KEYED, COUNTER, RANDOM
 
@@ -21,10 +22,10 @@ cdef class TicketPicker:
     cdef uint64_t[::1] coins
     cdef uint64_t[::1] thresholds
     cdef uint8_t[::1] eligible
-    cdef uint64_t _take(self, object key) except? 0
-    cdef uint64_t _peek(self, object key) except? 0
+    cdef inline uint64_t _peek(self, object key) except? 0
+    cdef inline void _spend(self, object key, uint64_t ticket) noexcept
     cdef bint _accepts(self, Py_ssize_t slot, uint64_t ticket) noexcept
     @cython.locals(slot=Py_ssize_t, spare=Py_ssize_t)
-    cdef Py_ssize_t _decide(self, uint64_t ticket) except -2
-    @cython.locals(slot=Py_ssize_t)
-    cdef object _serve(self, uint64_t ticket)
+    cdef inline Py_ssize_t _decide(self, uint64_t ticket) except -2
+    @cython.locals(slot=Py_ssize_t, ticket=uint64_t)
+    cdef inline object _serve(self, object key)

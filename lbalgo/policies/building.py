@@ -48,6 +48,25 @@ def keyed_picker(
     return TicketPicker(policy, view, built, hasher, KEYED, cursor_of(previous), thin)
 
 
+def unkeyed_picker(
+    policy: Any, view: View[B], previous: Picker[B] | None, structure: Callable[[], Structure], source: int
+) -> TicketPicker[B]:
+    """A picker by COUNTER or RANDOM tickets over the eligible backends, whose factors are part of their weights.
+
+    `structure` is called only if policy, ids, weights, factors or eligibility differ from the previous picker's.
+    """
+    if (
+        isinstance(previous, TicketPicker)
+        and previous.policy == policy
+        and previous.view.ids == view.ids
+        and all(np.array_equal(getattr(previous.view, c), getattr(view, c)) for c in ("weights", "factors", "eligible"))
+    ):
+        built = previous.structure
+    else:
+        built = structure() if view.eligible.any() else Structure()
+    return TicketPicker(policy, view, built, None, source, cursor_of(previous), False)
+
+
 def first_accepting(accept: F64) -> F64:
     """P(i is the first to accept) when backends are asked in a uniformly random order and each accepts with accept[i].
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lbalgo.errors import ConfigError, NoBackend
+from lbalgo.spec import check_integer
 
 try:  # the compiler needs to see this import; at run time nobody needs Cython installed
     import cython
@@ -36,6 +37,7 @@ KEYED = 0
 COUNTER = 1
 RANDOM = 2
 GAMMA = 0x9E3779B97F4A7C15  # SplitMix64's increment, 2**64 / golden ratio
+WORD = 0xFFFFFFFFFFFFFFFF  # a cursor is 64 bits
 ACCEPT = 1 << 53  # a coin is 53 bits; a threshold of 2**53 always accepts
 SALT = 0xC0114EC7C0114EC7  # the constant c of the acceptance law; any constant other than 0 will do
 
@@ -94,19 +96,23 @@ class TicketPicker:
         """The backend for this key, or for the next ticket."""
         if exclude is not NOTHING:
             return self._pick_excluding(key, exclude)
-        return self._serve(self._take(key))
+        return self._serve(key)
 
-    def _serve(self, ticket: int) -> Any:
+    def _serve(self, key: Any) -> Any:
+        ticket = self._peek(key)
         slot = self._decide(ticket)
         if slot < 0:
             self._refuse()
+        self._spend(key, ticket)
         return self.backends[slot]
 
     def _pick_excluding(self, key: Any, exclude: Container[str]) -> Any:
         if isinstance(exclude, (str, bytes)):
             raise ConfigError("exclude", exclude, "must be a container of ids, not one string")
-        for slot in self._order(self._take(key)):
+        ticket = self._peek(key)
+        for slot in self._order(ticket):
             if self.view.ids[slot] not in exclude:
+                self._spend(key, ticket)
                 return self.backends[slot]
         if len(self.backends) == 0 or not self.view.eligible.any():
             self._refuse()
@@ -119,30 +125,30 @@ class TicketPicker:
         """Every eligible backend once, best first; consumes no ticket."""
         return map(self.backends.__getitem__, self._order(self._peek(key)))
 
-    def _order(self, ticket: int) -> list[int]:
+    def _order(self, ticket: int) -> Iterator[int]:
         """Slots of the eligible backends in order of preference: those that accept the ticket, then the others."""
-        base = [slot for slot in self.structure.walk(ticket) if self.eligible[slot]]
-        if self.plain:
-            return base
-        accepting = [slot for slot in base if self._accepts(slot, ticket)]
-        return accepting + [slot for slot in base if not self._accepts(slot, ticket)]
-
-    def _take(self, key: Any) -> int:
-        if self.source == KEYED and key is not None:
-            return self.hasher.hash(key)  # type: ignore[union-attr]
-        if self.source == COUNTER:
-            ticket = self.structure.settle(self.cursor.state)
-            self.cursor.state = (ticket + 1) & 0xFFFFFFFFFFFFFFFF
-            return ticket
-        self.cursor.state = (self.cursor.state + GAMMA) & 0xFFFFFFFFFFFFFFFF
-        return mix64(self.cursor.state)
+        late = []
+        for slot in self.structure.walk(ticket):
+            if self.eligible[slot]:
+                if self.plain or self._accepts(slot, ticket):
+                    yield slot
+                else:
+                    late.append(slot)
+        yield from late
 
     def _peek(self, key: Any) -> int:
-        if self.source == KEYED and key is not None:
-            return self.hasher.hash(key)  # type: ignore[union-attr]
+        """The ticket of this key, or the next one, which stays unspent."""
         if self.source == COUNTER:
             return self.structure.settle(self.cursor.state)
-        return mix64((self.cursor.state + GAMMA) & 0xFFFFFFFFFFFFFFFF)
+        if self.source == KEYED and key is not None:
+            return self.hasher.hash(key)  # type: ignore[union-attr]
+        return mix64((self.cursor.state + GAMMA) & WORD)
+
+    def _spend(self, key: Any, ticket: int) -> None:
+        if self.source == COUNTER:
+            self.cursor.state = (ticket + 1) & WORD
+        elif self.source == RANDOM or key is None:
+            self.cursor.state = (self.cursor.state + GAMMA) & WORD
 
     def _accepts(self, slot: int, ticket: int) -> bool:
         return (mix64(ticket ^ self.coins[slot]) >> 11) < self.thresholds[slot]  # type: ignore[no-any-return]
@@ -173,9 +179,9 @@ class TicketPicker:
         for i in range(len(out)):
             if self.source == COUNTER:
                 ticket = self.structure.settle(state)
-                state = (ticket + 1) & 0xFFFFFFFFFFFFFFFF
+                state = (ticket + 1) & WORD
             else:
-                state = (state + GAMMA) & 0xFFFFFFFFFFFFFFFF
+                state = (state + GAMMA) & WORD
                 ticket = mix64(state)
             out[i] = ticket
         return out
@@ -239,8 +245,8 @@ class TicketPicker:
         self.policy._check(self)
 
     def reseed(self, seed: int) -> None:
-        """Moves the cursor: the sequence of a picker without a key goes on from here."""
-        self.cursor.state = seed
+        """Moves the cursor: the sequence of a picker without a key goes on from here, an int in [0, 2**64)."""
+        self.cursor.state = check_integer("seed", seed, low=0, high=WORD)
 
     def __repr__(self) -> str:
         return f"{self.policy!r}.build({self.view!r})"

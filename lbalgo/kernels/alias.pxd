@@ -1,0 +1,15 @@
+from libc.stdint cimport int32_t, uint64_t
+from lbalgo.kernels.structure cimport Structure
+
+cdef enum:
+    STEP = 1  # what a link adds before it is mixed, so that ticket 0 does not map to itself
+
+cdef class AliasTable(Structure):
+    cdef readonly Py_ssize_t size
+    cdef uint64_t quotient
+    cdef uint64_t remainder
+    cdef uint64_t *cuts
+    cdef int32_t *pairs
+    cdef uint64_t *salts
+    cdef uint64_t edge(self, uint64_t bucket) noexcept nogil
+    cdef int fill_buckets(self, const int32_t *owners, uint64_t *left) except -1

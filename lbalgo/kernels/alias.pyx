@@ -1,0 +1,118 @@
+# cython: language_level=3
+"""The alias method on whole tickets: every backend owns a counted number of the 2**64 tickets.
+
+k buckets cut the 64-bit tickets into equal pieces (within one ticket); each piece holds at most two backends, below and
+from its cut. Bucket and coin come from one ticket by one multiplication, so nothing is drawn and nothing is rounded.
+"""
+cimport cython
+cimport numpy as cnp
+from libc.stdint cimport int32_t, uint64_t
+from libc.stdlib cimport free, malloc
+
+import numpy as np
+
+from lbalgo.kernels.hashing cimport c_mix64
+from lbalgo.kernels.structure cimport Structure
+
+cnp.import_array()
+
+
+@cython.final
+cdef class AliasTable(Structure):
+    """Owners with their numbers of tickets, which sum to 2**64 (one owner alone has 0, that is 2**64 mod 2**64)."""
+
+    def __cinit__(self, owners, counts, salts):
+        cdef cnp.ndarray given = np.ascontiguousarray(owners, dtype=np.int32)
+        cdef cnp.ndarray left = np.array(counts, dtype=np.uint64)
+        cdef cnp.ndarray marks = np.ascontiguousarray(salts, dtype=np.uint64)
+        cdef const uint64_t *words = <const uint64_t *>cnp.PyArray_DATA(marks)
+        cdef Py_ssize_t i
+        self.size = cnp.PyArray_DIM(given, 0)
+        self.slots = cnp.PyArray_DIM(marks, 0)
+        self.quotient = <uint64_t>-1 // self.size  # of 2**64 by size, and the remainder
+        self.remainder = <uint64_t>-1 % self.size + 1
+        if self.remainder == <uint64_t>self.size:
+            self.quotient += 1
+            self.remainder = 0
+        self.cuts = <uint64_t *>malloc(8 * self.size)
+        self.pairs = <int32_t *>malloc(8 * self.size)
+        self.salts = <uint64_t *>malloc(8 * self.slots)
+        if self.cuts == NULL or self.pairs == NULL or self.salts == NULL:
+            raise MemoryError
+        for i in range(self.slots):
+            self.salts[i] = words[i]
+        self.fill_buckets(<const int32_t *>cnp.PyArray_DATA(given), <uint64_t *>cnp.PyArray_DATA(left))
+
+    def __dealloc__(self):
+        free(self.cuts)
+        free(self.pairs)
+        free(self.salts)
+
+    cdef uint64_t edge(self, uint64_t bucket) noexcept nogil:
+        """The first ticket of a bucket: ceil(bucket * 2**64 / size)."""
+        return bucket * self.quotient + (bucket * self.remainder + self.size - 1) // self.size
+
+    cdef int fill_buckets(self, const int32_t *owners, uint64_t *left) except -1:
+        """Vose's pairing: who has less than a bucket fills its own, and one who has more tops it up."""
+        cdef Py_ssize_t b, poor, rich, lows = 0, highs = self.size
+        cdef int32_t *stack = <int32_t *>malloc(4 * self.size)  # the poor from the left, the rich from the right
+        if stack == NULL:
+            raise MemoryError
+        for b in range(self.size):
+            self.cuts[b] = self.edge(b)
+            self.pairs[2 * b] = self.pairs[2 * b + 1] = owners[b]
+            if left[b] < self.edge(b + 1) - self.edge(b):
+                stack[lows] = <int32_t>b
+                lows += 1
+            else:
+                highs -= 1
+                stack[highs] = <int32_t>b
+        while lows > 0:
+            lows -= 1
+            poor, rich = stack[lows], stack[highs]
+            self.cuts[poor] = self.edge(poor) + left[poor]
+            self.pairs[2 * poor + 1] = owners[rich]
+            left[rich] -= self.edge(poor + 1) - self.cuts[poor]
+            if left[rich] < self.edge(rich + 1) - self.edge(rich):
+                highs += 1
+                stack[lows] = <int32_t>rich
+                lows += 1
+        free(stack)
+        return 0
+
+    cdef Py_ssize_t lookup(self, uint64_t ticket) noexcept nogil:
+        cdef uint64_t size = <uint64_t>self.size
+        cdef uint64_t bucket = ((ticket >> 32) * size + (((ticket & 0xFFFFFFFFU) * size) >> 32)) >> 32
+        return self.pairs[2 * bucket + (ticket >= self.cuts[bucket])]
+
+    cdef void fill(self, const uint64_t *tickets, int32_t *out, Py_ssize_t n) noexcept nogil:
+        cdef Py_ssize_t i
+        for i in range(n):
+            out[i] = <int32_t>self.lookup(tickets[i])
+
+    def owned(self):
+        """How many of the 2**64 tickets each slot owns, counted from the table."""
+        counts = [0] * self.slots
+        for b in range(self.size):
+            low, cut = int(self.edge(b)), int(self.cuts[b])
+            high = int(self.edge(b + 1)) if b + 1 < self.size else 1 << 64
+            counts[self.pairs[2 * b]] += cut - low
+            counts[self.pairs[2 * b + 1]] += high - cut
+        return counts
+
+    def walk(self, uint64_t ticket):
+        """The owners of a chain of rehashed tickets, at most 4 * size of them, then rendezvous order of the rest."""
+        cdef uint64_t link = ticket
+        cdef Py_ssize_t step, slot
+        seen = set()
+        for step in range(4 * self.size):
+            slot = self.lookup(link)
+            if slot not in seen:
+                seen.add(slot)
+                yield slot
+                if len(seen) == self.size:
+                    return
+            link = c_mix64(link + STEP)
+        members = {self.pairs[2 * step] for step in range(self.size)}
+        for _, slot in sorted([(-int(c_mix64(ticket ^ self.salts[slot])), slot) for slot in members - seen]):
+            yield slot

@@ -1,0 +1,190 @@
+# cython: language_level=3
+"""Sequences: whose turn it is as a function of a number alone, so that a counter is all the state there is.
+
+`Period` reads one smooth period from a table (`smooth_period` makes it), `Stride` computes static strides. Both answer
+any 64-bit number; a walk is the order in which the backends come next.
+"""
+cimport cython
+cimport numpy as cnp
+from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
+from libc.stdlib cimport calloc, free, malloc
+
+import numpy as np
+
+from lbalgo.kernels.structure cimport Structure
+
+cnp.import_array()
+
+
+cdef void c_smooth(const int64_t *weight, int64_t *value, const int32_t *start, int32_t *head, Py_ssize_t classes,
+                   const int32_t *member, int32_t *out, int64_t total) noexcept nogil:
+    cdef Py_ssize_t d, best
+    cdef int64_t t
+    for t in range(total):
+        best = 0
+        for d in range(classes):
+            value[d] += weight[d]
+            if value[d] > value[best] or (value[d] == value[best] and member[head[d]] < member[head[best]]):
+                best = d
+        out[t] = member[head[best]]
+        head[best] += 1
+        if head[best] == start[best + 1]:
+            head[best] = start[best]
+            value[best] -= total
+
+
+def smooth_period(weights):
+    """One period of smooth weighted round robin over integer weights > 0: each index, weights[index] times, as int32."""
+    cdef cnp.ndarray given = np.asarray(weights, dtype=np.int64)
+    cdef cnp.ndarray member = np.argsort(given, kind="stable").astype(np.int32)
+    values, counts = np.unique(given, return_counts=True)
+    cdef cnp.ndarray weight = values
+    cdef cnp.ndarray start = np.concatenate(([0], np.cumsum(counts))).astype(np.int32)
+    cdef cnp.ndarray head = start.copy()
+    cdef cnp.ndarray value = np.zeros(len(values), dtype=np.int64)
+    cdef cnp.ndarray out = np.empty(int(given.sum()), dtype=np.int32)
+    cdef int64_t total = cnp.PyArray_DIM(out, 0)
+    cdef Py_ssize_t classes = cnp.PyArray_DIM(weight, 0)
+    with nogil:
+        c_smooth(<const int64_t *>cnp.PyArray_DATA(weight), <int64_t *>cnp.PyArray_DATA(value),
+                 <const int32_t *>cnp.PyArray_DATA(start), <int32_t *>cnp.PyArray_DATA(head), classes,
+                 <const int32_t *>cnp.PyArray_DATA(member), <int32_t *>cnp.PyArray_DATA(out), total)
+    return out
+
+
+@cython.final
+cdef class Period(Structure):
+    """A sequence that repeats: number mod size is a position, the position's owner is the slot."""
+
+    def __cinit__(self, sequence, Py_ssize_t slots):
+        cdef cnp.ndarray given = np.ascontiguousarray(sequence, dtype=np.int32)
+        cdef const int32_t *source = <const int32_t *>cnp.PyArray_DATA(given)
+        cdef Py_ssize_t i
+        self.size = cnp.PyArray_DIM(given, 0)
+        self.slots = slots
+        self.owners = <int32_t *>malloc(4 * self.size)
+        self.places = <int32_t *>malloc(4 * self.size)
+        self.first = <int32_t *>calloc(slots + 2, 4)
+        if self.owners == NULL or self.places == NULL or self.first == NULL:
+            raise MemoryError
+        for i in range(self.size):
+            self.owners[i] = source[i]
+            self.first[source[i] + 2] += 1
+        for i in range(2, slots + 2):
+            self.members += self.first[i] > 0
+            self.first[i] += self.first[i - 1]
+        for i in range(self.size):  # a counting sort; afterwards first[s]:first[s + 1] are the places of slot s
+            self.places[self.first[source[i] + 1]] = <int32_t>i
+            self.first[source[i] + 1] += 1
+
+    def __dealloc__(self):
+        free(self.owners)
+        free(self.places)
+        free(self.first)
+
+    cdef Py_ssize_t lookup(self, uint64_t ticket) noexcept nogil:
+        return self.owners[ticket % <uint64_t>self.size]
+
+    cdef void fill(self, const uint64_t *tickets, int32_t *out, Py_ssize_t n) noexcept nogil:
+        cdef uint64_t size = <uint64_t>self.size
+        cdef Py_ssize_t i
+        for i in range(n):
+            out[i] = self.owners[tickets[i] % size]
+
+    def table(self):
+        """The owners by position, as a new int32 array."""
+        out = np.empty(self.size, dtype=np.int32)
+        self.slot_many(np.arange(self.size, dtype=np.uint64), out)
+        return out
+
+    cdef Py_ssize_t after(self, Py_ssize_t slot, Py_ssize_t position) noexcept:
+        """Steps from `position` to the slot's next place."""
+        cdef Py_ssize_t middle, low = self.first[slot], high = self.first[slot + 1]
+        while low < high:
+            middle = (low + high) >> 1
+            if self.places[middle] < position:
+                low = middle + 1
+            else:
+                high = middle
+        if low < self.first[slot + 1]:
+            return self.places[low] - position
+        return self.places[self.first[slot]] + self.size - position
+
+    def walk(self, uint64_t ticket):
+        """The owners of the next positions; the first 4 * members positions are read, the rest is sorted by place."""
+        cdef Py_ssize_t step, slot, begin = ticket % <uint64_t>self.size, position = begin
+        seen = set()
+        for step in range(min(4 * self.members, self.size)):
+            slot = self.owners[position]
+            if slot not in seen:
+                seen.add(slot)
+                yield slot
+                if len(seen) == self.members:
+                    return
+            position = position + 1 if position + 1 < self.size else 0
+        rest = [
+            (self.after(slot, begin), slot)
+            for slot in range(self.slots)
+            if self.first[slot] < self.first[slot + 1] and slot not in seen
+        ]
+        for _, slot in sorted(rest):
+            yield slot
+
+
+@cython.final
+cdef class Stride(Structure):
+    """Static strides: backend n mod k is served in generation n div k iff adding its stride then passes 65535."""
+
+    def __cinit__(self, owners, strides, Py_ssize_t slots):
+        cdef cnp.ndarray given = np.ascontiguousarray(owners, dtype=np.int32)
+        cdef cnp.ndarray rates = np.ascontiguousarray(strides, dtype=np.uint32)
+        cdef const int32_t *source = <const int32_t *>cnp.PyArray_DATA(given)
+        cdef const uint32_t *rate = <const uint32_t *>cnp.PyArray_DATA(rates)
+        cdef Py_ssize_t i
+        self.size = cnp.PyArray_DIM(given, 0)
+        self.slots = slots
+        self.owners = <int32_t *>malloc(4 * self.size)
+        self.rates = <uint32_t *>malloc(4 * self.size)
+        if self.owners == NULL or self.rates == NULL:
+            raise MemoryError
+        for i in range(self.size):
+            self.owners[i] = source[i]
+            self.rates[i] = rate[i]
+
+    def __dealloc__(self):
+        free(self.owners)
+        free(self.rates)
+
+    cdef uint64_t settle(self, uint64_t ticket) noexcept nogil:
+        cdef uint64_t size = <uint64_t>self.size
+        cdef uint64_t i = ticket % size, generation = (ticket // size) % TOP
+        while (self.rates[i] * generation + i * HALF) % TOP < TOP - self.rates[i]:
+            ticket += 1
+            i += 1
+            if ticket == 0:
+                i = generation = 0
+            elif i == size:
+                i = 0
+                generation += 1
+        return ticket
+
+    cdef Py_ssize_t lookup(self, uint64_t ticket) noexcept nogil:
+        return self.owners[self.settle(ticket) % <uint64_t>self.size]
+
+    def strides(self):
+        """(slot, stride) of every backend, in the order of its turns."""
+        return [(self.owners[i], self.rates[i]) for i in range(self.size)]
+
+    def walk(self, uint64_t ticket):
+        """The backends in the order of the next number at which each is served, in O(k log k)."""
+        cdef uint64_t size = <uint64_t>self.size, number = self.settle(ticket)
+        cdef uint64_t i, begin = number % size, generation = (number // size) % TOP
+        cdef uint64_t later, value
+        order = []
+        for i in range(size):
+            later = i < begin
+            value = (self.rates[i] * ((generation + later) % TOP) + i * HALF) % TOP
+            later += (TOP - value - 1) // self.rates[i]
+            order.append((later, i))
+        for later, i in sorted(order):
+            yield self.owners[i]

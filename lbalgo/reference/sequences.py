@@ -1,0 +1,107 @@
+"""Plain twin of `lbalgo.kernels.sequences`: smooth periods and static strides."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+
+from lbalgo.reference.structure import Structure
+
+TOP = 65535  # the greatest stride
+HALF = 32767  # neighbours start half a turn apart
+
+
+def smooth_period(weights: Sequence[int]) -> list[int]:
+    """One period of smooth weighted round robin over integer weights > 0: each index, weights[index] times.
+
+    Every turn each backend gains its weight; the greatest (the first of several) is served and pays the total. Equal
+    weights take turns among themselves in listing order, so one current value a class of equal weights is enough.
+    """
+    members: dict[int, list[int]] = {}
+    for i, w in enumerate(weights):
+        members.setdefault(int(w), []).append(i)
+    gains, classes = list(members.keys()), list(members.values())
+    total = sum(g * len(c) for g, c in members.items())
+    value, head = [0] * len(classes), [0] * len(classes)
+    period = []
+    for _ in range(total):
+        value = [v + g for v, g in zip(value, gains, strict=True)]
+        best = max(range(len(classes)), key=lambda d: (value[d], -classes[d][head[d]]))
+        period.append(classes[best][head[best]])
+        head[best] += 1
+        if head[best] == len(classes[best]):
+            head[best] = 0
+            value[best] -= total
+    return period
+
+
+class Period(Structure):
+    """A sequence that repeats: number mod size is a position, the position's owner is the slot."""
+
+    __slots__ = ("_owners", "_places", "size")
+
+    def __init__(self, sequence: Sequence[int], slots: int) -> None:
+        self._owners = [int(owner) for owner in sequence]
+        self.size = len(self._owners)
+        self.slots = slots
+        self._places: dict[int, list[int]] = {}
+        for place, owner in enumerate(self._owners):
+            self._places.setdefault(owner, []).append(place)
+
+    def lookup(self, ticket: int) -> int:
+        """The owner of position ticket mod size."""
+        return self._owners[ticket % self.size]
+
+    def table(self) -> list[int]:
+        """The owners by position."""
+        return list(self._owners)
+
+    def walk(self, ticket: int) -> Iterator[int]:
+        """The owners of the next positions."""
+        begin = ticket % self.size
+
+        def after(slot: int) -> int:
+            places = self._places[slot]
+            return (places[bisect_left(places, begin) % len(places)] - begin) % self.size
+
+        yield from sorted(self._places, key=after)
+
+
+class Stride(Structure):
+    """Static strides: backend n mod k is served in generation n div k iff adding its stride then passes 65535."""
+
+    __slots__ = ("_owners", "_strides", "size")
+
+    def __init__(self, owners: Sequence[int], strides: Sequence[int], slots: int) -> None:
+        self._owners = [int(owner) for owner in owners]
+        self._strides = [int(stride) for stride in strides]
+        self.size = len(self._owners)
+        self.slots = slots
+
+    def settle(self, ticket: int) -> int:
+        """The first sequence number at or after `ticket` at which somebody is served."""
+        while True:
+            generation, i = divmod(ticket, self.size)
+            if (self._strides[i] * generation + i * HALF) % TOP >= TOP - self._strides[i]:
+                return ticket
+            ticket = (ticket + 1) % 2**64
+
+    def lookup(self, ticket: int) -> int:
+        """The backend served at the first number at or after `ticket` that serves one."""
+        return self._owners[self.settle(ticket) % self.size]
+
+    def strides(self) -> list[tuple[int, int]]:
+        """(slot, stride) of every backend, in the order of its turns."""
+        return list(zip(self._owners, self._strides, strict=True))
+
+    def walk(self, ticket: int) -> Iterator[int]:
+        """The backends in the order of the next number at which each is served."""
+        generation, begin = divmod(self.settle(ticket), self.size)
+
+        def turn(i: int) -> tuple[int, int]:
+            first = generation + (i < begin)
+            value = (self._strides[i] * first + i * HALF) % TOP
+            return first + (TOP - value - 1) // self._strides[i], i
+
+        for i in sorted(range(self.size), key=turn):
+            yield self._owners[i]
