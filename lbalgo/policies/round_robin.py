@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, TypeVar
@@ -78,7 +78,7 @@ class RoundRobin:
         return view, np.ones(len(view)), MAX_PERIOD
 
     def _shares(self, picker: TicketPicker[Any]) -> F64:
-        return _counts(picker) / max(_counts(picker).sum(), 1.0)
+        return _shares(picker)
 
     def _content(self, picker: TicketPicker[Any], order: list[int]) -> bytes:
         return _content(picker, order)
@@ -145,7 +145,7 @@ class WeightedRoundRobin:
         return view, view.weights, self.max_period
 
     def _shares(self, picker: TicketPicker[Any]) -> F64:
-        return _counts(picker) / max(_counts(picker).sum(), 1.0)
+        return _shares(picker)
 
     def _content(self, picker: TicketPicker[Any], order: list[int]) -> bytes:
         return _content(picker, order)
@@ -181,9 +181,10 @@ def whole_weights(weights: Iterable[float], factors: Iterable[float], limit: int
     return [whole[pair] for pair in pairs]
 
 
-def strides(weights: F64) -> Any:
+def strides(weights: Sequence[float] | F64) -> Any:
     """Weights > 0 scaled so that the greatest is 65535, rounded to integers >= 1."""
-    return np.maximum(np.floor(weights / weights.max() * TOP_STRIDE + 0.5), 1.0).astype(np.uint32)
+    given = np.asarray(weights, dtype=np.float64)
+    return np.maximum(np.floor(given / given.max() * TOP_STRIDE + 0.5), 1.0).astype(np.uint32)
 
 
 def _sequence(view: View[Any], weights: F64, limit: int) -> Structure:
@@ -205,6 +206,11 @@ def _counts(picker: TicketPicker[Any]) -> F64:
         for slot, stride in structure.strides():
             counts[slot] = stride
     return counts
+
+
+def _shares(picker: TicketPicker[Any]) -> F64:
+    counts = _counts(picker)
+    return counts / max(float(counts.sum()), 1.0)
 
 
 def _content(picker: TicketPicker[Any], order: list[int]) -> bytes:
