@@ -6,6 +6,14 @@ from lbalgo.errors import ConfigError, DuplicateBackend, LBError, NoBackend, Unk
 from lbalgo.hashing import XXH3, XXH64, Hasher, Murmur3, SipHash, hash_key, hash_many
 from lbalgo.loads import InFlight
 from lbalgo.policies import Maglev, Random, RoundRobin, WeightedRoundRobin
+from lbalgo.signals import (
+    ConsecutiveErrors,
+    ConsecutiveGatewayErrors,
+    FailurePercentage,
+    OutlierEjection,
+    SlowStart,
+    SuccessRate,
+)
 from lbalgo.types import Backend, Key, Load, Outcome, Picker, Policy, Signal, State, TicketDecided
 from lbalgo.view import View
 
@@ -16,8 +24,11 @@ __all__ = [
     "XXH64",
     "Backend",
     "ConfigError",
+    "ConsecutiveErrors",
+    "ConsecutiveGatewayErrors",
     "DuplicateBackend",
     "Endpoint",
+    "FailurePercentage",
     "Hasher",
     "InFlight",
     "Key",
@@ -27,13 +38,16 @@ __all__ = [
     "Murmur3",
     "NoBackend",
     "Outcome",
+    "OutlierEjection",
     "Picker",
     "Policy",
     "Random",
     "RoundRobin",
     "Signal",
     "SipHash",
+    "SlowStart",
     "State",
+    "SuccessRate",
     "TicketDecided",
     "UnknownBackend",
     "View",

@@ -14,6 +14,7 @@ try:
     if os.environ.get("LBALGO_KERNELS") == "python":
         raise ImportError("LBALGO_KERNELS=python")
     from lbalgo.kernels.alias import AliasTable
+    from lbalgo.kernels.evidence import Evidence
     from lbalgo.kernels.hashing import KeyHasher, mix64, siphash24, xxh64
     from lbalgo.kernels.loads import ForeignLoad, InFlightCounts, LoadState
     from lbalgo.kernels.maglev import MaglevTable
@@ -28,6 +29,7 @@ except ImportError as absent:
             raise
         warnings.warn(f"the plain-Python kernels are in use: correct, but slow ({absent})", stacklevel=2)
     from lbalgo.reference.alias import AliasTable  # type: ignore[assignment]
+    from lbalgo.reference.evidence import Evidence  # type: ignore[assignment]
     from lbalgo.reference.hashing import KeyHasher, mix64, siphash24, xxh64  # type: ignore[assignment]
     from lbalgo.reference.loads import ForeignLoad, InFlightCounts, LoadState  # type: ignore[assignment]
     from lbalgo.reference.maglev import MaglevTable  # type: ignore[assignment]
@@ -40,6 +42,7 @@ __all__ = [
     "KERNELS",
     "AliasTable",
     "Cursor",
+    "Evidence",
     "ForeignLoad",
     "InFlightCounts",
     "KeyHasher",
