@@ -138,13 +138,8 @@ def key_hasher(hasher: Any, seed: int) -> KeyHasher:
     return KeyHasher(_FUNCTION, seed, 0, 0, function)
 
 
-def hasher_to_dict(hasher: object) -> object:
-    """The hasher as plain data: its name. A secret or a function has none; `hasher_from_dict` says so."""
-    return type(hasher).__name__ if isinstance(hasher, (XXH64, XXH3, Murmur3, SipHash)) else "function"
-
-
 def hasher_from_dict(data: object) -> Hasher:
-    """The hasher a name stands for, or `data` itself if it is one already.
+    """The hasher a name (what `to_dict` says of one) stands for, or `data` itself if it is one already.
 
     Raises
     ------

@@ -115,7 +115,9 @@ def _plain(value: Any) -> object:
         return value.name
     if isinstance(value, tuple):
         return [_plain(v) for v in value]
-    return value.to_dict() if hasattr(value, "to_dict") else value
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    return value.to_dict() if hasattr(value, "to_dict") else type(value).__name__  # a hasher: its secret stays here
 
 
 def from_dict(
