@@ -173,5 +173,5 @@ class MinimalContract(KeyedContract):
         small = data.draw(some.pools(self.weights, max_size=self.max_size), label="pool")
         name = data.draw(some.ids().filter(lambda i: all(i != b.id for b in small)), label="who joins or leaves")
         place = len(small) if self.at_end else data.draw(st.integers(0, len(small)), label="place in the list")
-        one = Endpoint(name, data.draw(self.weights, label="its weight"))
+        one: Endpoint[None] = Endpoint(name, data.draw(self.weights, label="its weight"))
         return View.of(small), View.of([*small[:place], one, *small[place:]]), name
