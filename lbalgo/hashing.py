@@ -16,7 +16,7 @@ import numpy as np
 
 from lbalgo.active import KeyHasher
 from lbalgo.errors import ConfigError
-from lbalgo.spec import check_integer, from_dict
+from lbalgo.spec import check_integer, from_dict, to_dict
 from lbalgo.types import U64, Key
 
 _XXH64, _SIPHASH, _FUNCTION, _RAW = range(4)
@@ -32,6 +32,10 @@ class XXH64:
     15154266338359012955
     """
 
+    def to_dict(self) -> dict[str, object]:
+        """The name of the hash."""
+        return to_dict(self)
+
     def key_hasher(self, seed: int) -> KeyHasher:
         """The machine for one seed, 0 to 2**64 - 1."""
         return KeyHasher(_XXH64, seed)
@@ -46,6 +50,10 @@ class XXH3:
     >>> hash_key("a", hasher=XXH3())
     16629034431890738719
     """
+
+    def to_dict(self) -> dict[str, object]:
+        """The name of the hash."""
+        return to_dict(self)
 
     def key_hasher(self, seed: int) -> KeyHasher:
         """The machine for one seed, 0 to 2**64 - 1."""
@@ -64,6 +72,10 @@ class Murmur3:
     >>> hash_key("a", hasher=Murmur3())
     9607679276477937801
     """
+
+    def to_dict(self) -> dict[str, object]:
+        """The name of the hash."""
+        return to_dict(self)
 
     def key_hasher(self, seed: int) -> KeyHasher:
         """The machine for one seed, 0 to 2**32 - 1."""
@@ -105,6 +117,10 @@ class SipHash:
     def __repr__(self) -> str:
         return "SipHash(secret=...)"
 
+    def to_dict(self) -> dict[str, object]:
+        """The name of the hash, without the secret: whoever makes the policy again has to pass the hasher."""
+        return {"type": "SipHash"}
+
     def key_hasher(self, seed: int) -> KeyHasher:
         """The machine; the seed has to be 0."""
         check_integer("seed", seed, low=0, high=0)
@@ -139,18 +155,19 @@ def key_hasher(hasher: Any, seed: int) -> KeyHasher:
 
 
 def hasher_from_dict(data: object) -> Hasher:
-    """The hasher a name (what `to_dict` says of one) stands for, or `data` itself if it is one already.
+    """The hasher a name, or ``{"type": name}``, stands for, or `data` itself if it is one already.
 
     Raises
     ------
     ConfigError : no such hash, or one (SipHash, a function) that only the caller can supply.
     """
-    if not isinstance(data, (str, Mapping)):
-        key_hasher(data, 0)
-        return data  # type: ignore[return-value]
-    if isinstance(data, str) and data in _NAMED:
-        return _NAMED[data]()
-    raise ConfigError("hasher", data, f"must be one of {', '.join(_NAMED)}, or be passed as an object (hasher=...)")
+    name = data.get("type") if isinstance(data, Mapping) and len(data) == 1 else data
+    if isinstance(name, str) and name in _NAMED:
+        return _NAMED[name]()
+    if isinstance(data, (str, Mapping)):
+        raise ConfigError("hasher", data, f"must be one of {', '.join(_NAMED)}, or be passed as an object (hasher=...)")
+    key_hasher(data, 0)
+    return data  # type: ignore[return-value]
 
 
 def policy_from_dict(cls: type[Any], data: Mapping[str, object], hasher: Hasher | None, **nested: Any) -> Any:

@@ -115,9 +115,9 @@ def _plain(value: Any) -> object:
         return value.name
     if isinstance(value, tuple):
         return [_plain(v) for v in value]
-    if value is None or isinstance(value, (bool, int, float, str)):
-        return value
-    return value.to_dict() if hasattr(value, "to_dict") else type(value).__name__  # a hasher: its secret stays here
+    if hasattr(value, "to_dict"):
+        return value.to_dict()
+    return "function" if callable(value) else value  # not data: `from_dict` asks for it
 
 
 def from_dict(
