@@ -5,7 +5,7 @@ from lbalgo.endpoint import Endpoint
 from lbalgo.errors import ConfigError, DuplicateBackend, LBError, NoBackend, UnknownBackend
 from lbalgo.hashing import XXH3, XXH64, Hasher, Murmur3, SipHash, hash_key, hash_many
 from lbalgo.loads import InFlight
-from lbalgo.policies import Maglev, Random, RoundRobin, WeightedRoundRobin
+from lbalgo.policies import Maglev, Random, Rendezvous, RoundRobin, WeightedRoundRobin
 from lbalgo.signals import (
     ConsecutiveErrors,
     ConsecutiveGatewayErrors,
@@ -42,6 +42,7 @@ __all__ = [
     "Picker",
     "Policy",
     "Random",
+    "Rendezvous",
     "RoundRobin",
     "Signal",
     "SipHash",

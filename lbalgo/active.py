@@ -20,6 +20,7 @@ try:
     from lbalgo.kernels.maglev import MaglevTable
     from lbalgo.kernels.maglev import fill as maglev_fill
     from lbalgo.kernels.pickers import TicketPicker
+    from lbalgo.kernels.rendezvous import RendezvousRace
     from lbalgo.kernels.sequences import Period, Stride, smooth_period
     from lbalgo.kernels.structure import Cursor, Structure
 except ImportError as absent:
@@ -35,6 +36,7 @@ except ImportError as absent:
     from lbalgo.reference.maglev import MaglevTable  # type: ignore[assignment]
     from lbalgo.reference.maglev import fill as maglev_fill  # type: ignore[assignment]
     from lbalgo.reference.pickers import TicketPicker  # type: ignore[assignment]
+    from lbalgo.reference.rendezvous import RendezvousRace  # type: ignore[assignment]
     from lbalgo.reference.sequences import Period, Stride, smooth_period  # type: ignore[assignment]
     from lbalgo.reference.structure import Cursor, Structure  # type: ignore[assignment]
 
@@ -49,6 +51,7 @@ __all__ = [
     "LoadState",
     "MaglevTable",
     "Period",
+    "RendezvousRace",
     "Stride",
     "Structure",
     "TicketPicker",

@@ -1,7 +1,8 @@
 """Policies: frozen specifications that build pickers, one algorithm a file."""
 
 from lbalgo.policies.maglev import Maglev
+from lbalgo.policies.rendezvous import Rendezvous
 from lbalgo.policies.round_robin import RoundRobin, WeightedRoundRobin
 from lbalgo.policies.weighted_random import Random
 
-__all__ = ["Maglev", "Random", "RoundRobin", "WeightedRoundRobin"]
+__all__ = ["Maglev", "Random", "Rendezvous", "RoundRobin", "WeightedRoundRobin"]

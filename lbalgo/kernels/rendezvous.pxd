@@ -1,0 +1,14 @@
+from libc.stdint cimport int32_t, uint64_t
+from lbalgo.kernels.structure cimport Structure
+
+cdef double c_neg_log(uint64_t k) noexcept nogil
+
+cdef class RendezvousRace(Structure):
+    cdef readonly Py_ssize_t size
+    cdef readonly bint even
+    cdef list racers
+    cdef object columns
+    cdef const uint64_t *salts
+    cdef const double *weights
+    cdef const double *inverses
+    cdef const int32_t *owners

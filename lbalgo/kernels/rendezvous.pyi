@@ -1,0 +1,13 @@
+from typing import Any, final
+
+from lbalgo.kernels.structure import Structure
+
+def neg_log(k: int) -> float: ...
+
+@final
+class RendezvousRace(Structure):
+    def __init__(self, salts: Any, owners: Any, mantissas: Any, exponents: Any, slots: int) -> None: ...
+    @property
+    def size(self) -> int: ...
+    @property
+    def even(self) -> bool: ...

@@ -1,0 +1,76 @@
+"""The compiled race equals the plain one: every score computed, no pruning, no even shortcut, no blocks."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import lbalgo as lb
+import lbalgo.reference.rendezvous as plain
+from lbalgo.kernels import rendezvous as compiled
+from lbalgo.policies.rendezvous import rates
+
+TICKETS = st.integers(0, 2**64 - 1)
+PLACES = st.one_of(
+    st.integers(0, 2**52 - 1), st.integers(0, 51).map(lambda j: 2**j), st.integers(2**52 - 99, 2**52 - 1)
+)
+
+
+@given(st.lists(PLACES, min_size=1, max_size=200))
+def test_logarithm(places):
+    assert [compiled.neg_log(k).hex() for k in places] == [plain.neg_log(k).hex() for k in places]
+
+
+@st.composite
+def columns(draw):
+    """Salts (with repetitions, so that scores tie), mantissas and exponents from narrow to absurd."""
+    n = draw(st.one_of(st.integers(1, 12), st.integers(1, 1000)))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32)))
+    salts = rng.integers(0, 2**64, n, dtype=np.uint64)
+    if draw(st.booleans()):
+        salts = rng.choice(salts[: max(n // 3, 1)], n)
+    if draw(st.booleans()):
+        mantissas = np.full(n, draw(st.sampled_from([0.5, 0.75])))
+    else:
+        mantissas = rng.uniform(0.5, 1.0, n)
+    width = draw(st.sampled_from([0, 1, 3, 30, 2000]))
+    exponents = rng.integers(-width, width + 1, n)
+    return salts, rng.permutation(n).astype(np.int32), mantissas, exponents, n
+
+
+def same(columns, tickets):
+    fast, slow = compiled.RendezvousRace(*columns), plain.RendezvousRace(*columns)
+    assert (fast.size, fast.slots, fast.even) == (slow.size, slow.slots, slow.even)
+    bulk = np.empty(len(tickets), np.int32)
+    fast.slot_many(np.array(tickets, np.uint64), bulk)
+    for i, ticket in enumerate(tickets):
+        order = list(fast.walk(ticket))
+        assert order == list(slow.walk(ticket))
+        assert sorted(order) == sorted(columns[1])
+        assert order[0] == fast.slot(ticket) == slow.slot(ticket) == bulk[i]
+
+
+@given(columns(), st.lists(TICKETS, min_size=1, max_size=8))
+def test_race(columns, tickets):
+    same(columns, tickets)
+
+
+@given(
+    st.lists(st.tuples(st.floats(1e-300, 1e300), st.floats(1e-300, 1.0)), min_size=1, max_size=40),
+    st.lists(TICKETS, min_size=1, max_size=8),
+)
+def test_race_of_a_view(pool, tickets):
+    weights = {f"b{i:02}": w for i, (w, _) in enumerate(pool)}
+    view = lb.View.of(weights, factors={f"b{i:02}": f for i, (_, f) in enumerate(pool)})
+    same(((np.arange(len(pool)) * 77).astype(np.uint64), range(len(pool)), *rates(view), len(pool)), tickets)
+
+
+@pytest.mark.parametrize("race", [compiled.RendezvousRace, plain.RendezvousRace])
+def test_ties_go_to_the_larger_u_then_to_the_first(race):
+    """Equal salts draw equal u: among equal weights the first wins, wherever its block of 64 lies."""
+    for n in (2, 63, 64, 65, 200):
+        for mantissas in ([0.5] * n, [0.5] * n + [0.5000001]):
+            salts = [7] * n + [8] * (len(mantissas) - n)
+            built = race(salts, list(range(len(salts)))[::-1], mantissas, [0] * n + [-3000] * (len(salts) - n), n + 1)
+            assert list(built.walk(99))[:n] == list(range(len(salts)))[::-1][:n]
+            assert built.slot(99) == len(salts) - 1
