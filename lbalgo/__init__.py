@@ -5,7 +5,7 @@ from lbalgo.endpoint import Endpoint
 from lbalgo.errors import ConfigError, DuplicateBackend, LBError, NoBackend, UnknownBackend
 from lbalgo.hashing import XXH3, XXH64, Hasher, Murmur3, SipHash, hash_key, hash_many
 from lbalgo.loads import InFlight
-from lbalgo.policies import Maglev, Random, Rendezvous, RoundRobin, WeightedRoundRobin
+from lbalgo.policies import Jump, Lookup, Maglev, Random, Rendezvous, RingHash, RoundRobin, WeightedRoundRobin
 from lbalgo.signals import (
     ConsecutiveErrors,
     ConsecutiveGatewayErrors,
@@ -31,9 +31,11 @@ __all__ = [
     "FailurePercentage",
     "Hasher",
     "InFlight",
+    "Jump",
     "Key",
     "LBError",
     "Load",
+    "Lookup",
     "Maglev",
     "Murmur3",
     "NoBackend",
@@ -43,6 +45,7 @@ __all__ = [
     "Policy",
     "Random",
     "Rendezvous",
+    "RingHash",
     "RoundRobin",
     "Signal",
     "SipHash",

@@ -16,11 +16,13 @@ try:
     from lbalgo.kernels.alias import AliasTable
     from lbalgo.kernels.evidence import Evidence
     from lbalgo.kernels.hashing import KeyHasher, mix64, siphash24, xxh64
+    from lbalgo.kernels.jump import JumpBuckets, jump
     from lbalgo.kernels.loads import ForeignLoad, InFlightCounts, LoadState
     from lbalgo.kernels.maglev import MaglevTable
     from lbalgo.kernels.maglev import fill as maglev_fill
     from lbalgo.kernels.pickers import TicketPicker
     from lbalgo.kernels.rendezvous import RendezvousRace
+    from lbalgo.kernels.ring import Ring
     from lbalgo.kernels.sequences import Period, Stride, smooth_period
     from lbalgo.kernels.structure import Cursor, Structure
 except ImportError as absent:
@@ -32,11 +34,13 @@ except ImportError as absent:
     from lbalgo.reference.alias import AliasTable  # type: ignore[assignment]
     from lbalgo.reference.evidence import Evidence  # type: ignore[assignment]
     from lbalgo.reference.hashing import KeyHasher, mix64, siphash24, xxh64  # type: ignore[assignment]
+    from lbalgo.reference.jump import JumpBuckets, jump  # type: ignore[assignment]
     from lbalgo.reference.loads import ForeignLoad, InFlightCounts, LoadState  # type: ignore[assignment]
     from lbalgo.reference.maglev import MaglevTable  # type: ignore[assignment]
     from lbalgo.reference.maglev import fill as maglev_fill  # type: ignore[assignment]
     from lbalgo.reference.pickers import TicketPicker  # type: ignore[assignment]
     from lbalgo.reference.rendezvous import RendezvousRace  # type: ignore[assignment]
+    from lbalgo.reference.ring import Ring  # type: ignore[assignment]
     from lbalgo.reference.sequences import Period, Stride, smooth_period  # type: ignore[assignment]
     from lbalgo.reference.structure import Cursor, Structure  # type: ignore[assignment]
 
@@ -47,14 +51,17 @@ __all__ = [
     "Evidence",
     "ForeignLoad",
     "InFlightCounts",
+    "JumpBuckets",
     "KeyHasher",
     "LoadState",
     "MaglevTable",
     "Period",
     "RendezvousRace",
+    "Ring",
     "Stride",
     "Structure",
     "TicketPicker",
+    "jump",
     "kernels",
     "maglev_fill",
     "mix64",

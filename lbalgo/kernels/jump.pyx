@@ -1,0 +1,111 @@
+# cython: language_level=3
+"""Jump consistent hash (Lamping and Veach 2014): 64 bits and a number of buckets to a bucket, no table at all.
+
+A key's bucket changes as buckets are added only by jumping to the newest one, and the next jump after bucket b is at
+floor((b + 1) / r) for r uniform in (0, 1]: the loop visits only the jumps, H_n of them in the mean. Multiply, divide
+and truncate in IEEE doubles, so every machine agrees.
+"""
+cimport cython
+cimport numpy as cnp
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
+from libc.stdlib cimport free, malloc
+
+import numpy as np
+
+from lbalgo.errors import ConfigError
+from lbalgo.kernels.hashing cimport c_mix64
+from lbalgo.kernels.structure cimport Structure
+
+cnp.import_array()
+
+cdef uint64_t GAMMA = 0x9E3779B97F4A7C15
+
+
+cdef Py_ssize_t c_jump(uint64_t ticket, Py_ssize_t buckets) noexcept nogil:
+    cdef int64_t b = -1, j = 0
+    while j < buckets:
+        b = j
+        ticket = ticket * <uint64_t>2862933555777941757 + 1
+        j = <int64_t>(<double>(b + 1) * (2147483648.0 / <double>((ticket >> 33) + 1)))
+    return b
+
+
+def jump(ticket, buckets):
+    """The published function: the bucket, in [0, buckets), of a 64-bit ticket; buckets in [1, 2**31)."""
+    cdef uint64_t word
+    cdef Py_ssize_t n
+    try:
+        word = ticket
+    except OverflowError:
+        raise ConfigError("ticket", ticket, "must be in [0, 2**64)") from None
+    try:
+        n = buckets
+    except OverflowError:
+        n = 0
+    if not 0 < n < <Py_ssize_t>1 << 31:
+        raise ConfigError("buckets", buckets, "must be in [1, 2**31)")
+    return c_jump(word, n)
+
+
+@cython.final
+cdef class JumpBuckets(Structure):
+    """Buckets in order, some of which may be closed: a ticket that jumps into a closed one is rehashed."""
+
+    def __cinit__(self, mask):
+        cdef cnp.ndarray flags = np.ascontiguousarray(mask, dtype=np.bool_)
+        cdef const uint8_t *source = <const uint8_t *>cnp.PyArray_DATA(flags)
+        cdef Py_ssize_t i
+        if flags.ndim != 1 or not flags.any():
+            raise ConfigError("mask", mask, "must be one boolean for each bucket, at least one of them True")
+        self.slots = cnp.PyArray_DIM(flags, 0)
+        self.whole = bool(flags.all())
+        self.open = <uint8_t *>malloc(self.slots)
+        if self.open == NULL:
+            raise MemoryError
+        for i in range(self.slots):
+            self.open[i] = source[i]
+
+    def __dealloc__(self):
+        free(self.open)
+
+    cdef Py_ssize_t reopen(self, uint64_t ticket, Py_ssize_t slot) noexcept nogil:
+        """The first open bucket of the walk, of which `slot` is the head."""
+        cdef uint64_t link = ticket, best = 0, score
+        cdef Py_ssize_t step, i
+        for step in range(4 * self.slots - 1):
+            if self.open[slot]:
+                return slot
+            link = c_mix64(link + GAMMA)
+            slot = c_jump(link, self.slots)
+        if self.open[slot]:
+            return slot
+        slot = -1
+        for i in range(self.slots):
+            if self.open[i]:
+                score = c_mix64(ticket ^ c_mix64(<uint64_t>i))
+                if slot < 0 or score > best:
+                    best, slot = score, i
+        return slot
+
+    cdef Py_ssize_t lookup(self, uint64_t ticket) noexcept nogil:
+        cdef Py_ssize_t slot = c_jump(ticket, self.slots)
+        return slot if self.whole or self.open[slot] else self.reopen(ticket, slot)
+
+    def walk(self, uint64_t ticket):
+        """Open buckets by jumps of the ticket and its rehashes, 4 * slots in all, then by rendezvous of the rest."""
+        cdef uint64_t link = ticket
+        cdef Py_ssize_t slot, step
+        seen = set()
+        for step in range(4 * self.slots):
+            slot = c_jump(link, self.slots)
+            if slot not in seen:
+                seen.add(slot)
+                if self.open[slot]:
+                    yield slot
+                if len(seen) == self.slots:
+                    return
+            link = c_mix64(link + GAMMA)
+        rest = [(-int(c_mix64(ticket ^ c_mix64(<uint64_t>slot))), slot) for slot in range(self.slots)
+                if self.open[slot] and slot not in seen]
+        for _, slot in sorted(rest):
+            yield slot

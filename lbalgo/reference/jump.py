@@ -1,0 +1,57 @@
+"""Plain twin of `lbalgo.kernels.jump`: the published jump function, and buckets some of which may be closed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from operator import index
+
+from lbalgo.errors import ConfigError
+from lbalgo.reference.hashing import MASK, mix64
+from lbalgo.reference.structure import Structure
+
+GAMMA = 0x9E3779B97F4A7C15
+
+
+def jump(ticket: int, buckets: int) -> int:
+    """The published function: the bucket, in [0, buckets), of a 64-bit ticket; buckets in [1, 2**31)."""
+    ticket, buckets = index(ticket), index(buckets)
+    if not 0 <= ticket <= MASK:
+        raise ConfigError("ticket", ticket, "must be in [0, 2**64)")
+    if not 0 < buckets < 1 << 31:
+        raise ConfigError("buckets", buckets, "must be in [1, 2**31)")
+    b, j = -1, 0
+    while j < buckets:
+        b = j
+        ticket = (ticket * 2862933555777941757 + 1) & MASK
+        j = int((b + 1) * (2147483648.0 / ((ticket >> 33) + 1)))
+    return b
+
+
+class JumpBuckets(Structure):
+    """Buckets in order, some of which may be closed: a ticket that jumps into a closed one is rehashed."""
+
+    __slots__ = ("_open",)
+
+    def __init__(self, mask: Sequence[bool]) -> None:
+        if getattr(mask, "ndim", 1) != 1 or not any(mask):
+            raise ConfigError("mask", mask, "must be one boolean for each bucket, at least one of them True")
+        self._open = [bool(flag) for flag in mask]
+        self.slots = len(self._open)
+
+    def lookup(self, ticket: int) -> int:
+        """The head of the walk."""
+        return next(self.walk(ticket))
+
+    def walk(self, ticket: int) -> Iterator[int]:
+        """Open buckets by jumps of the ticket and its rehashes, 4 * slots in all, then by rendezvous of the rest."""
+        link = ticket
+        seen: set[int] = set()
+        for _ in range(4 * self.slots):
+            slot = jump(link, self.slots)
+            if slot not in seen:
+                seen.add(slot)
+                if self._open[slot]:
+                    yield slot
+            link = mix64((link + GAMMA) & MASK)
+        rest = [slot for slot in range(self.slots) if self._open[slot] and slot not in seen]
+        yield from sorted(rest, key=lambda slot: (-mix64(ticket ^ mix64(slot)), slot))

@@ -1,0 +1,76 @@
+"""Plain twin of `lbalgo.kernels.ring`: points on the circle of 2**64 positions, and who is met from a ticket."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterator
+from typing import Any
+
+from lbalgo.errors import ConfigError
+from lbalgo.reference.hashing import MASK
+from lbalgo.reference.structure import Structure
+
+
+def _column(name: str, values: Any, kind: str) -> list[int]:
+    if str(getattr(values, "dtype", "")) != kind or values.ndim != 1:
+        raise ConfigError(name, values, f"must be a one-dimensional array of dtype {kind}")
+    return values.tolist()  # type: ignore[no-any-return]
+
+
+class Ring(Structure):
+    """A ring of points; the ticket's successor, or its nearest point, names the slot."""
+
+    __slots__ = ("_at", "_owner", "members", "nearest", "size")
+
+    def __init__(self, points: Any, owners: Any, slots: int, nearest: bool = False) -> None:
+        where, whose = _column("points", points, "uint64"), _column("owners", owners, "int32")
+        if not 0 < len(where) < 1 << 31:
+            raise ConfigError("points", points, "must be 1 to 2**31 - 1 of them")
+        if len(whose) != len(where):
+            raise ConfigError("owners", owners, "must be as many as there are points")
+        if min(whose) < 0 or max(whose) >= slots:
+            raise ConfigError("owners", owners, f"must be in [0, {slots})")
+        order = sorted(range(len(where)), key=where.__getitem__)
+        self._at = [where[k] for k in order]
+        self._owner = [whose[k] for k in order]
+        self.size, self.slots, self.nearest, self.members = len(where), slots, nearest, len(set(whose))
+
+    def _ahead(self, ticket: int, i: int) -> int:
+        return (self._at[i] - ticket) & MASK
+
+    def _behind(self, ticket: int, j: int) -> int:
+        """One less than the distance back: a point at the ticket itself lies ahead, and behind a whole turn away."""
+        return (ticket - self._at[j] - 1) & MASK
+
+    def lookup(self, ticket: int) -> int:
+        """The owner of the successor, or of the nearest point, the one behind if both are as near."""
+        i = bisect_left(self._at, ticket) % self.size
+        if self.nearest and self._behind(ticket, i - 1) < self._ahead(ticket, i):
+            return self._owner[i - 1]
+        return self._owner[i]
+
+    def points(self) -> list[int]:
+        """The points in order."""
+        return list(self._at)
+
+    def owners(self) -> list[int]:
+        """The owners of the points in order."""
+        return list(self._owner)
+
+    def walk(self, ticket: int) -> Iterator[int]:
+        """Each owner once: clockwise from the ticket, or, on a nearest ring, outward on both sides by distance."""
+        i = bisect_left(self._at, ticket) % self.size
+        j = (i - 1) % self.size
+        seen: set[int] = set()
+        for _ in range(self.size):
+            if self.nearest and self._behind(ticket, j) < self._ahead(ticket, i):
+                slot = self._owner[j]
+                j = (j - 1) % self.size
+            else:
+                slot = self._owner[i]
+                i = (i + 1) % self.size
+            if slot not in seen:
+                seen.add(slot)
+                yield slot
+                if len(seen) == self.members:
+                    return
