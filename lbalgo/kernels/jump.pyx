@@ -7,6 +7,7 @@ and truncate in IEEE doubles, so every machine agrees.
 """
 cimport cython
 cimport numpy as cnp
+from cpython.number cimport PyNumber_Index
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
 from libc.stdlib cimport free, malloc
 
@@ -35,11 +36,11 @@ def jump(ticket, buckets):
     cdef uint64_t word
     cdef Py_ssize_t n
     try:
-        word = ticket
+        word = PyNumber_Index(ticket)
     except OverflowError:
         raise ConfigError("ticket", ticket, "must be in [0, 2**64)") from None
     try:
-        n = buckets
+        n = PyNumber_Index(buckets)
     except OverflowError:
         n = 0
     if not 0 < n < <Py_ssize_t>1 << 31:

@@ -1,0 +1,81 @@
+"""Jump: compiled equals plain, errors included."""
+
+import numpy as np
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+import lbalgo.reference.jump as plain
+from lbalgo.active import JumpBuckets, jump
+from lbalgo.errors import ConfigError
+
+WORD = st.integers(0, 2**64 - 1)
+
+
+@given(WORD, st.integers(1, 2**31 - 1) | st.integers(1, 1000))
+@example(2**64 - 1, 2**31 - 1)
+def test_function(ticket, buckets):
+    assert jump(ticket, buckets) == plain.jump(ticket, buckets) < buckets
+
+
+@given(WORD, st.integers(1, 10**6))
+def test_a_ticket_stays_or_jumps_to_the_newest_bucket(ticket, buckets):
+    assert jump(ticket, buckets + 1) in (jump(ticket, buckets), buckets)
+
+
+@given(st.lists(st.booleans(), min_size=1, max_size=40).filter(any), st.lists(WORD, min_size=1, max_size=20))
+@example([False] * 39 + [True], list(range(50)))
+@example([True] + [False] * 300, list(range(50)))
+def test_structures(mask, tickets):
+    fast, slow = JumpBuckets(np.array(mask)), plain.JumpBuckets(mask)
+    assert fast.slots == slow.slots == len(mask)
+    got = np.empty(len(tickets), dtype=np.int32)
+    fast.slot_many(np.array(tickets, dtype=np.uint64), got)
+    for ticket, bulk in zip(tickets, got.tolist(), strict=True):
+        walk = list(slow.walk(ticket))
+        assert list(fast.walk(ticket)) == walk
+        assert sorted(walk) == [slot for slot, on in enumerate(mask) if on]
+        assert fast.slot(ticket) == slow.slot(ticket) == walk[0] == bulk
+
+
+@given(st.integers(1, 200), WORD)
+def test_closing_a_bucket_takes_it_out_of_the_walk_and_changes_nothing_else(buckets, ticket):
+    whole = np.ones(buckets, dtype=bool)
+    walk = list(JumpBuckets(whole).walk(ticket))
+    for closed in walk[: min(3, buckets - 1)]:
+        whole[closed] = False
+        walk.remove(closed)
+        assert list(JumpBuckets(whole).walk(ticket)) == walk
+
+
+@pytest.mark.parametrize("function", [jump, plain.jump])
+@pytest.mark.parametrize(
+    ("parameter", "ticket", "buckets"),
+    [
+        ("buckets", 1, 0),
+        ("buckets", 1, -1),
+        ("buckets", 1, 2**31),
+        ("buckets", 1, 2**70),
+        ("ticket", -1, 3),
+        ("ticket", 2**64, 3),
+    ],
+)
+def test_out_of_range(function, parameter, ticket, buckets):
+    with pytest.raises(ConfigError) as caught:
+        function(ticket, buckets)
+    assert caught.value.parameter == parameter
+
+
+@pytest.mark.parametrize("function", [jump, plain.jump])
+@pytest.mark.parametrize(("ticket", "buckets"), [("a", 3), (1.5, 3), (1, 2.0), (None, 1)])
+def test_not_an_integer(function, ticket, buckets):
+    with pytest.raises(TypeError):
+        function(ticket, buckets)
+
+
+@pytest.mark.parametrize("kind", [JumpBuckets, plain.JumpBuckets])
+@pytest.mark.parametrize("mask", [np.array([], bool), np.array([False]), np.array([[True]])])
+def test_masks(kind, mask):
+    with pytest.raises(ConfigError) as caught:
+        kind(mask)
+    assert caught.value.parameter == "mask"

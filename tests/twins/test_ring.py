@@ -1,0 +1,122 @@
+"""Ring: compiled equals plain, and both equal a sort of all points by distance."""
+
+import numpy as np
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+import lbalgo.reference.ring as plain
+from lbalgo.active import Ring
+from lbalgo.errors import ConfigError
+
+TURN = 1 << 64
+WORD = st.integers(0, TURN - 1)
+CLUSTER = st.builds(lambda base, step: (base + step) % TURN, st.sampled_from([0, 2**63, TURN - 5]), st.integers(0, 60))
+
+
+def brute(points, owners, ticket, nearest):
+    """Owners in the order of their points' distance from the ticket: the definition, by sorting everything."""
+    listed = sorted(range(len(points)), key=lambda k: points[k])
+
+    def distance(place):
+        ahead = (points[listed[place]] - ticket) % TURN
+        behind = TURN - ahead
+        if nearest and behind <= ahead:
+            return behind, 0, -place
+        return ahead, 1, place
+
+    return list(dict.fromkeys(owners[listed[place]] for place in sorted(range(len(points)), key=distance)))
+
+
+def arrays(points, owners):
+    return np.array(points, dtype=np.uint64), np.array(owners, dtype=np.int32)
+
+
+@st.composite
+def rings(draw):
+    points = draw(st.lists(st.one_of(WORD, CLUSTER), min_size=1, max_size=80))
+    slots = draw(st.integers(1, 12))
+    owners = draw(st.lists(st.integers(0, slots - 1), min_size=len(points), max_size=len(points)))
+    return points, owners, slots
+
+
+def interesting(points, extra):
+    tickets = set(extra) | {0, TURN - 1}
+    for a, b in zip(points, points[1:] + points[:1], strict=True):
+        middle = a + ((b - a) % TURN) // 2
+        tickets |= {(x + d) % TURN for x in (a, middle) for d in (-1, 0, 1)}
+    return sorted(tickets)
+
+
+@given(rings(), st.booleans(), st.lists(WORD, max_size=10))
+@example(([5, 5, 5], [2, 0, 1], 3), True, [])
+@example(([0], [0], 1), True, [])
+@example(([2**63, 0], [0, 1], 2), True, [2**62, 2**62 + 1, 3 * 2**62])
+def test_small_rings(ring, nearest, extra):
+    points, owners, slots = ring
+    fast, slow = (kind(*arrays(points, owners), slots, nearest) for kind in (Ring, plain.Ring))
+    assert list(fast.points()) == list(slow.points()) == sorted(points)
+    assert list(fast.owners()) == list(slow.owners())
+    assert (fast.size, fast.slots, fast.members, fast.nearest) == (slow.size, slow.slots, slow.members, slow.nearest)
+    for ticket in interesting(points, extra):
+        walk = brute(points, owners, ticket, nearest)
+        assert list(fast.walk(ticket)) == list(slow.walk(ticket)) == walk
+        assert fast.slot(ticket) == slow.slot(ticket) == walk[0]
+
+
+@given(
+    st.integers(0, 2**32),
+    st.integers(1, 1000),
+    st.integers(0, 3000),
+    st.sampled_from([0, 20, 44, 58, 63]),
+    st.booleans(),
+)
+@example(1, 1000, 20000, 0, False)
+@example(2, 7, 5000, 58, True)
+def test_large_rings(seed, slots, extra, squeeze, nearest):
+    """Uniform points, and points squeezed into the low end of the circle, where one bucket holds them all."""
+    rng = np.random.default_rng(seed)
+    points = rng.integers(0, TURN, slots + extra, dtype=np.uint64) >> np.uint64(squeeze)
+    owners = rng.integers(0, slots, slots + extra, dtype=np.int32)
+    fast, slow = (kind(points, owners, slots, nearest) for kind in (Ring, plain.Ring))
+    assert np.array_equal(fast.points(), slow.points())
+    assert np.array_equal(fast.owners(), slow.owners())
+    tickets = rng.integers(0, TURN, 300, dtype=np.uint64)
+    tickets[100:] >>= np.uint64(squeeze)
+    tickets[200:250] = points[rng.integers(0, len(points), 50)]
+    got = np.empty(len(tickets), dtype=np.int32)
+    fast.slot_many(tickets, got)
+    assert got.tolist() == [slow.slot(t) for t in tickets.tolist()] == [fast.slot(t) for t in tickets.tolist()]
+    for ticket in tickets[::100].tolist():
+        assert list(fast.walk(ticket)) == list(slow.walk(ticket))
+
+
+@pytest.mark.parametrize("kind", [Ring, plain.Ring])
+@pytest.mark.parametrize(
+    ("parameter", "points", "owners", "slots"),
+    [
+        ("points", [1, 2], np.zeros(2, np.int32), 1),
+        ("points", np.array([1.0, 2.0]), np.zeros(2, np.int32), 1),
+        ("points", np.array([[1, 2]], np.uint64), np.zeros(2, np.int32), 1),
+        ("points", np.array([-1, 2]), np.zeros(2, np.int32), 1),
+        ("points", np.array([], np.uint64), np.array([], np.int32), 1),
+        ("owners", np.array([1, 2], np.uint64), [0, 0], 1),
+        ("owners", np.array([1, 2], np.uint64), np.zeros(2, np.int64), 1),
+        ("owners", np.array([1, 2], np.uint64), np.zeros(3, np.int32), 1),
+        ("owners", np.array([1, 2], np.uint64), np.array([0, -1], np.int32), 1),
+        ("owners", np.array([1, 2], np.uint64), np.array([0, 1], np.int32), 1),
+    ],
+)
+def test_refused_alike(kind, parameter, points, owners, slots):
+    with pytest.raises(ConfigError) as caught:
+        kind(points, owners, slots)
+    assert caught.value.parameter == parameter
+
+
+@pytest.mark.parametrize("kind", [Ring, plain.Ring])
+def test_the_input_may_be_any_view_and_is_not_kept(kind):
+    points = np.arange(20, dtype=np.uint64)[::-2]
+    owners = np.arange(20, dtype=np.int32)[::-2]
+    ring = kind(points, owners, 20)
+    points[:] = 0
+    assert list(ring.points()) == list(ring.owners()) == list(range(1, 20, 2))
