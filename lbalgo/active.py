@@ -20,10 +20,11 @@ try:
     from lbalgo.kernels.loads import ForeignLoad, InFlightCounts, LoadState
     from lbalgo.kernels.maglev import MaglevTable
     from lbalgo.kernels.maglev import fill as maglev_fill
+    from lbalgo.kernels.period import Period, smooth_period
     from lbalgo.kernels.pickers import TicketPicker
     from lbalgo.kernels.rendezvous import RendezvousRace
     from lbalgo.kernels.ring import Ring
-    from lbalgo.kernels.sequences import Period, Stride, smooth_period
+    from lbalgo.kernels.stride import Stride
     from lbalgo.kernels.structure import Cursor, Structure
 except ImportError as absent:
     KERNELS = "python"
@@ -38,10 +39,11 @@ except ImportError as absent:
     from lbalgo.reference.loads import ForeignLoad, InFlightCounts, LoadState  # type: ignore[assignment]
     from lbalgo.reference.maglev import MaglevTable  # type: ignore[assignment]
     from lbalgo.reference.maglev import fill as maglev_fill  # type: ignore[assignment]
+    from lbalgo.reference.period import Period, smooth_period  # type: ignore[assignment]
     from lbalgo.reference.pickers import TicketPicker  # type: ignore[assignment]
     from lbalgo.reference.rendezvous import RendezvousRace  # type: ignore[assignment]
     from lbalgo.reference.ring import Ring  # type: ignore[assignment]
-    from lbalgo.reference.sequences import Period, Stride, smooth_period  # type: ignore[assignment]
+    from lbalgo.reference.stride import Stride  # type: ignore[assignment]
     from lbalgo.reference.structure import Cursor, Structure  # type: ignore[assignment]
 
 __all__ = [

@@ -33,7 +33,7 @@ from lbalgo.view import View, view_of
 
 B = TypeVar("B", bound=Backend)
 
-MAX_PERIOD = 65536  # 512 KiB of table, and at most 40 ms to make it
+MAX_PERIOD = 65536  # 512 KiB of table, and 50 ms at worst to make it
 TOP_STRIDE = 65535  # gRPC's: the greatest weight's stride, 16 bits
 DENOMINATOR = 10_000  # weights of up to four decimals count as fractions
 

@@ -175,6 +175,11 @@ class TicketPicker:
         if self.source == KEYED:
             return digest_keys(self.hasher, keys)
         out = np.empty(count_keys(keys), dtype=np.uint64)
+        self._foresee(out)
+        return out
+
+    def _foresee(self, out: U64) -> None:
+        """The next tickets a request without a key would be given, unspent."""
         state = self.cursor.state
         for i in range(len(out)):
             if self.source == COUNTER:
@@ -184,7 +189,6 @@ class TicketPicker:
                 state = (state + GAMMA) & WORD
                 ticket = mix64(state)
             out[i] = ticket
-        return out
 
     def slot(self, ticket: Any) -> int:
         """The slot a ticket is decided to."""

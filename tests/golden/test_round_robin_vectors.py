@@ -7,13 +7,14 @@ from pathlib import Path
 import pytest
 
 import lbalgo as lb
-import lbalgo.reference.sequences as plain
+import lbalgo.reference.period as plain_period
+import lbalgo.reference.stride as plain_stride
 from lbalgo.active import Period, Stride, smooth_period
 from lbalgo.policies.round_robin import strides
 
 CAPTURED = json.loads((Path(__file__).parent / "smooth_wrr.json").read_text())
-SMOOTH = [plain.smooth_period, smooth_period]
-STRIDES = [plain.Stride, Stride]
+SMOOTH = [plain_period.smooth_period, smooth_period]
+STRIDES = [plain_stride.Stride, Stride]
 
 
 @pytest.mark.parametrize("smooth", SMOOTH)

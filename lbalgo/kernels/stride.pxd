@@ -5,15 +5,8 @@ cdef enum:
     TOP = 65535  # the greatest stride
     HALF = 32767  # neighbours start half a turn apart
 
-cdef class Period(Structure):
-    cdef readonly Py_ssize_t size
-    cdef Py_ssize_t members
-    cdef int32_t *owners
-    cdef int32_t *places
-    cdef int32_t *first
-    cdef Py_ssize_t after(self, Py_ssize_t slot, Py_ssize_t position) noexcept
-
 cdef class Stride(Structure):
     cdef readonly Py_ssize_t size
     cdef int32_t *owners
     cdef uint32_t *rates
+    cdef bint serves(self, uint64_t i, uint64_t generation) noexcept nogil

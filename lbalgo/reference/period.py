@@ -1,4 +1,4 @@
-"""Plain twin of `lbalgo.kernels.sequences`: smooth periods and static strides."""
+"""Plain twin of `lbalgo.kernels.period`: one smooth period, and reading it by number."""
 
 from __future__ import annotations
 
@@ -6,9 +6,6 @@ from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 
 from lbalgo.reference.structure import Structure
-
-TOP = 65535  # the greatest stride
-HALF = 32767  # neighbours start half a turn apart
 
 
 def smooth_period(weights: Sequence[int]) -> list[int]:
@@ -65,43 +62,3 @@ class Period(Structure):
             return (places[bisect_left(places, begin) % len(places)] - begin) % self.size
 
         yield from sorted(self._places, key=after)
-
-
-class Stride(Structure):
-    """Static strides: backend n mod k is served in generation n div k iff adding its stride then passes 65535."""
-
-    __slots__ = ("_owners", "_strides", "size")
-
-    def __init__(self, owners: Sequence[int], strides: Sequence[int], slots: int) -> None:
-        self._owners = [int(owner) for owner in owners]
-        self._strides = [int(stride) for stride in strides]
-        self.size = len(self._owners)
-        self.slots = slots
-
-    def settle(self, ticket: int) -> int:
-        """The first sequence number at or after `ticket` at which somebody is served."""
-        while True:
-            generation, i = divmod(ticket, self.size)
-            if (self._strides[i] * generation + i * HALF) % TOP >= TOP - self._strides[i]:
-                return ticket
-            ticket = (ticket + 1) % 2**64
-
-    def lookup(self, ticket: int) -> int:
-        """The backend served at the first number at or after `ticket` that serves one."""
-        return self._owners[self.settle(ticket) % self.size]
-
-    def strides(self) -> list[tuple[int, int]]:
-        """(slot, stride) of every backend, in the order of its turns."""
-        return list(zip(self._owners, self._strides, strict=True))
-
-    def walk(self, ticket: int) -> Iterator[int]:
-        """The backends in the order of the next number at which each is served."""
-        generation, begin = divmod(self.settle(ticket), self.size)
-
-        def turn(i: int) -> tuple[int, int]:
-            first = generation + (i < begin)
-            value = (self._strides[i] * first + i * HALF) % TOP
-            return first + (TOP - value - 1) // self._strides[i], i
-
-        for i in sorted(range(self.size), key=turn):
-            yield self._owners[i]

@@ -1,16 +1,6 @@
 from typing import Any, Self, final
 
 from lbalgo.kernels.structure import Structure
-from lbalgo.types import I32
-
-def smooth_period(weights: Any) -> I32: ...
-
-@final
-class Period(Structure):
-    def __new__(cls, sequence: Any, slots: int) -> Self: ...
-    @property
-    def size(self) -> int: ...
-    def table(self) -> I32: ...
 
 @final
 class Stride(Structure):

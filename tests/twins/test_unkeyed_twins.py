@@ -7,9 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import lbalgo.reference.alias as plain_alias
-import lbalgo.reference.sequences as plain
+import lbalgo.reference.period as plain_period
+import lbalgo.reference.stride as plain_stride
 from lbalgo.kernels import alias as fast_alias
-from lbalgo.kernels import sequences as fast
+from lbalgo.kernels import period as fast_period
+from lbalgo.kernels import stride as fast_stride
 from lbalgo.policies.round_robin import strides
 from lbalgo.policies.weighted_random import ticket_counts
 
@@ -38,14 +40,14 @@ def spread(n, data):
 
 @given(st.lists(st.integers(1, 40), min_size=1, max_size=60) | st.lists(st.integers(1, 3), min_size=1, max_size=1000))
 def test_smooth_period(weights):
-    assert fast.smooth_period(weights).tolist() == plain.smooth_period(weights)
+    assert fast_period.smooth_period(weights).tolist() == plain_period.smooth_period(weights)
 
 
 @given(st.data(), st.lists(st.integers(1, 300), min_size=1, max_size=40), st.lists(TICKETS, min_size=1, max_size=8))
 def test_period(data, weights, tickets):
     slots, width = spread(len(weights), data)
-    table = [slots[i] for i in plain.smooth_period(weights)]
-    one, two = fast.Period(table, width), plain.Period(table, width)
+    table = [slots[i] for i in plain_period.smooth_period(weights)]
+    one, two = fast_period.Period(table, width), plain_period.Period(table, width)
     assert one.size == two.size == len(table)
     assert one.table().tolist() == two.table() == table
     alike(one, two, tickets, width)
@@ -56,7 +58,7 @@ def test_period(data, weights, tickets):
 def test_stride(data, weights, tickets):
     slots, width = spread(len(weights), data)
     rates = strides(weights)
-    one, two = fast.Stride(slots, rates, width), plain.Stride(slots, rates, width)
+    one, two = fast_stride.Stride(slots, rates, width), plain_stride.Stride(slots, rates, width)
     assert one.strides() == two.strides() == list(zip(slots, rates.tolist(), strict=True))
     alike(one, two, tickets, width)
     assert set(one.walk(tickets[0])) == set(slots)
@@ -83,11 +85,11 @@ def test_a_thousand_backends(n, seed, ticket):
     slots = list(range(n))
     counts = np.array(ticket_counts(weights.tolist()), dtype=np.uint64)
     whole = rng.integers(1, 20, n).tolist()
-    table = plain.smooth_period(whole)
-    assert fast.smooth_period(whole).tolist() == table
+    table = plain_period.smooth_period(whole)
+    assert fast_period.smooth_period(whole).tolist() == table
     pairs = (
-        (fast.Period(table, n), plain.Period(table, n)),
-        (fast.Stride(slots, strides(weights), n), plain.Stride(slots, strides(weights), n)),
+        (fast_period.Period(table, n), plain_period.Period(table, n)),
+        (fast_stride.Stride(slots, strides(weights), n), plain_stride.Stride(slots, strides(weights), n)),
         (fast_alias.AliasTable(slots, counts, slots), plain_alias.AliasTable(slots, counts, slots)),
     )
     tickets = [ticket, *rng.integers(0, 2**64, 3, dtype=np.uint64).tolist()]

@@ -1,12 +1,8 @@
 # cython: language_level=3
-"""Sequences: whose turn it is as a function of a number alone, so that a counter is all the state there is.
-
-`Period` reads one smooth period from a table (`smooth_period` makes it), `Stride` computes static strides. Both answer
-any 64-bit number; a walk is the order in which the backends come next.
-"""
+"""Smooth weighted round robin: one period of turns, made by a greedy rule and read by number."""
 cimport cython
 cimport numpy as cnp
-from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
 
 import numpy as np
@@ -129,62 +125,3 @@ cdef class Period(Structure):
         ]
         for _, slot in sorted(rest):
             yield slot
-
-
-@cython.final
-cdef class Stride(Structure):
-    """Static strides: backend n mod k is served in generation n div k iff adding its stride then passes 65535."""
-
-    def __cinit__(self, owners, strides, Py_ssize_t slots):
-        cdef cnp.ndarray given = np.ascontiguousarray(owners, dtype=np.int32)
-        cdef cnp.ndarray rates = np.ascontiguousarray(strides, dtype=np.uint32)
-        cdef const int32_t *source = <const int32_t *>cnp.PyArray_DATA(given)
-        cdef const uint32_t *rate = <const uint32_t *>cnp.PyArray_DATA(rates)
-        cdef Py_ssize_t i
-        self.size = cnp.PyArray_DIM(given, 0)
-        self.slots = slots
-        self.owners = <int32_t *>malloc(4 * self.size)
-        self.rates = <uint32_t *>malloc(4 * self.size)
-        if self.owners == NULL or self.rates == NULL:
-            raise MemoryError
-        for i in range(self.size):
-            self.owners[i] = source[i]
-            self.rates[i] = rate[i]
-
-    def __dealloc__(self):
-        free(self.owners)
-        free(self.rates)
-
-    cdef uint64_t settle(self, uint64_t ticket) noexcept nogil:
-        cdef uint64_t size = <uint64_t>self.size
-        cdef uint64_t i = ticket % size, generation = (ticket // size) % TOP
-        while (self.rates[i] * generation + i * HALF) % TOP < TOP - self.rates[i]:
-            ticket += 1
-            i += 1
-            if ticket == 0:
-                i = generation = 0
-            elif i == size:
-                i = 0
-                generation += 1
-        return ticket
-
-    cdef Py_ssize_t lookup(self, uint64_t ticket) noexcept nogil:
-        return self.owners[self.settle(ticket) % <uint64_t>self.size]
-
-    def strides(self):
-        """(slot, stride) of every backend, in the order of its turns."""
-        return [(self.owners[i], self.rates[i]) for i in range(self.size)]
-
-    def walk(self, uint64_t ticket):
-        """The backends in the order of the next number at which each is served, in O(k log k)."""
-        cdef uint64_t size = <uint64_t>self.size, number = self.settle(ticket)
-        cdef uint64_t i, begin = number % size, generation = (number // size) % TOP
-        cdef uint64_t later, value
-        order = []
-        for i in range(size):
-            later = i < begin
-            value = (self.rates[i] * ((generation + later) % TOP) + i * HALF) % TOP
-            later += (TOP - value - 1) // self.rates[i]
-            order.append((later, i))
-        for later, i in sorted(order):
-            yield self.owners[i]

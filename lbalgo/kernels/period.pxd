@@ -1,0 +1,10 @@
+from libc.stdint cimport int32_t, uint64_t
+from lbalgo.kernels.structure cimport Structure
+
+cdef class Period(Structure):
+    cdef readonly Py_ssize_t size
+    cdef Py_ssize_t members
+    cdef int32_t *owners
+    cdef int32_t *places
+    cdef int32_t *first
+    cdef Py_ssize_t after(self, Py_ssize_t slot, Py_ssize_t position) noexcept
