@@ -1,5 +1,6 @@
 """How the pages are made: Sphinx, MyST-NB (the code cells of the pages and notebooks run in every build), furo."""
 
+import re
 import shutil
 from pathlib import Path
 
@@ -10,11 +11,12 @@ shutil.copytree(HERE.parent / "notebooks", NOTEBOOKS)
 
 project = "lbalgo"
 author = "the lbalgo developers"
-extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.mathjax"]
+extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.mathjax"]
 html_theme = "furo"
 html_title = "lbalgo"
 exclude_patterns = ["_build"]
-suppress_warnings = ["autodoc.mocked_object"]
+default_role = "literal"
+pygments_style = "friendly"
 
 myst_enable_extensions = ["dollarmath", "deflist"]
 myst_heading_anchors = 3
@@ -25,5 +27,31 @@ nb_merge_streams = True
 
 autodoc_member_order = "bysource"
 autodoc_typehints = "none"
-napoleon_google_docstring = False
-napoleon_preprocess_types = False
+
+HEADING = re.compile(r"^(Parameters|Attributes|Raises|Examples)$")
+ENTRY = re.compile(r"^(\S.*?) : (.*)$")
+
+
+def render_docstring(app, what, name, obj, options, lines):
+    """The library's docstrings as reStructuredText: sections become rubrics, `name : text` entries become bullets."""
+    out, section, source = [], "", list(lines)
+    for line, below in zip(source, [*source[1:], ""], strict=True):
+        if HEADING.match(line) and re.match(r"^-{3,}$", below):
+            section = line
+            out += [f".. rubric:: {line}", ""]
+        elif section and re.match(r"^-{3,}$", line):
+            continue
+        elif section in ("Parameters", "Attributes", "Raises") and ENTRY.match(line):
+            entry = ENTRY.match(line)
+            out.append(f"- ``{entry[1]}`` — {entry[2]}")
+        elif section in ("Parameters", "Attributes", "Raises") and line.startswith("    "):
+            out.append("  " + line.strip())
+        else:
+            if line and not line.startswith((" ", ">>>")) and section != "Examples":
+                section = ""
+            out.append(line)
+    lines[:] = out
+
+
+def setup(app):
+    app.connect("autodoc-process-docstring", render_docstring)
