@@ -9,6 +9,8 @@ from __future__ import annotations
 import os
 import warnings
 
+import lbalgo.kernels  # noqa: F401 - first: a later import of the package would replace the function of its name
+
 KERNELS = "cython"
 try:
     if os.environ.get("LBALGO_KERNELS") == "python":
