@@ -41,13 +41,13 @@ class Maglev:
 
     Parameters
     ----------
-    table_size : number of positions M, prime; 100 positions for each backend keep shares within 1 %.
+    table_size : number of positions M, a prime below 2**31; 100 positions for each backend keep shares within 1 %.
     hasher : hash of the key.
     seed : of the key hash, in [0, 2**64).
 
     Raises
     ------
-    ConfigError : the size is not prime, or smaller than the number of backends with weight; hasher or seed are invalid.
+    ConfigError : the size is no such prime, or less than the backends with weight; hasher or seed are invalid.
 
     Costs: build O(M log M), pick O(1), memory 2 M bytes, disruption close to minimal (0.56 % excess when one of 100
     backends leaves M = 65537). `shares` is exact for the table; with coins in play it is the exact mean over them.
@@ -67,7 +67,7 @@ class Maglev:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        check_integer("table_size", self.table_size, low=2)
+        check_integer("table_size", self.table_size, low=2, high=2**31 - 1)  # positions are 32-bit
         if not is_prime(self.table_size):
             raise ConfigError("table_size", self.table_size, "must be prime")
         check_hasher(self.hasher, self.seed)
