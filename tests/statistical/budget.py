@@ -43,3 +43,11 @@ def assert_mean(sample, mean, deviation):
     z = (sample.mean() - mean) / (deviation / np.sqrt(len(sample)))
     p = 2 * stats.norm.sf(abs(z))
     assert p > ALPHA, f"mean {sample.mean()} of {len(sample)} against {mean}: p = {p:.3g}"
+
+
+def assert_same_mean(sample, mean, count):
+    """The sample is of the law whose published `mean` is of `count` draws (Student's t, equal variances)."""
+    sample = np.asarray(sample, float)
+    error = sample.std(ddof=1) * np.sqrt(1 / len(sample) + 1 / count)
+    p = 2 * stats.t.sf(abs(sample.mean() - mean) / error, len(sample) - 1)
+    assert p > ALPHA, f"mean {sample.mean()} of {len(sample)} against {mean} of {count}: p = {p:.3g}"
