@@ -1,6 +1,7 @@
 """Which backend gets the next request, and how that decision stays right: load balancing as pure algorithms."""
 
 from lbalgo.active import kernels
+from lbalgo.balancer import Balancer, Lease
 from lbalgo.endpoint import Endpoint
 from lbalgo.errors import ConfigError, DuplicateBackend, LBError, NoBackend, UnknownBackend
 from lbalgo.hashing import XXH3, XXH64, Hasher, Murmur3, SipHash, hash_key, hash_many
@@ -23,6 +24,7 @@ __all__ = [
     "XXH3",
     "XXH64",
     "Backend",
+    "Balancer",
     "ConfigError",
     "ConsecutiveErrors",
     "ConsecutiveGatewayErrors",
@@ -34,6 +36,7 @@ __all__ = [
     "Jump",
     "Key",
     "LBError",
+    "Lease",
     "Load",
     "Lookup",
     "Maglev",

@@ -16,6 +16,7 @@ try:
     if os.environ.get("LBALGO_KERNELS") == "python":
         raise ImportError("LBALGO_KERNELS=python")
     from lbalgo.kernels.alias import AliasTable
+    from lbalgo.kernels.balancer import Balancer, Lease
     from lbalgo.kernels.evidence import Evidence
     from lbalgo.kernels.hashing import KeyHasher, mix64, siphash24, xxh64
     from lbalgo.kernels.jump import JumpBuckets, jump
@@ -35,6 +36,7 @@ except ImportError as absent:
             raise
         warnings.warn(f"the plain-Python kernels are in use: correct, but slow ({absent})", stacklevel=2)
     from lbalgo.reference.alias import AliasTable  # type: ignore[assignment]
+    from lbalgo.reference.balancer import Balancer, Lease  # type: ignore[assignment]
     from lbalgo.reference.evidence import Evidence  # type: ignore[assignment]
     from lbalgo.reference.hashing import KeyHasher, mix64, siphash24, xxh64  # type: ignore[assignment]
     from lbalgo.reference.jump import JumpBuckets, jump  # type: ignore[assignment]
@@ -51,12 +53,14 @@ except ImportError as absent:
 __all__ = [
     "KERNELS",
     "AliasTable",
+    "Balancer",
     "Cursor",
     "Evidence",
     "ForeignLoad",
     "InFlightCounts",
     "JumpBuckets",
     "KeyHasher",
+    "Lease",
     "LoadState",
     "MaglevTable",
     "Period",

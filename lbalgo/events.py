@@ -6,10 +6,11 @@ outside its lock, in the order in which they happened. Metrics, logs and tests a
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from lbalgo.types import State
+from lbalgo.types import Outcome, State
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,3 +70,33 @@ class Readmitted:
 
 
 Event: TypeAlias = MembersChanged | StateChanged | PanicChanged | Ejected | EjectionWithheld | Readmitted
+
+
+@dataclass(frozen=True, slots=True)
+class Stats:
+    """What a `Balancer` has counted since it was made; always ``opened == closed + open_leases``.
+
+    Attributes
+    ----------
+    opened, closed, open_leases : leases given out, ended, and not yet ended.
+    outcomes : how leases ended; sums to `closed`. A lease that was dropped without a word counts as CANCELLED.
+    in_flight : open leases by backend id, of all members and of departed backends that still have some.
+    no_backend : refusals by reason (see `NoBackend`).
+    excluded_fallbacks : picks whose first choice was excluded, so that the next one answered.
+    rebuilds : pickers built since the first one.
+    panics : times the pool entered panic.
+    panic_picks : leases opened while in panic.
+    ejections : `Ejected` events by detector.
+    """
+
+    opened: int
+    closed: int
+    open_leases: int
+    outcomes: Mapping[Outcome, int]
+    in_flight: Mapping[str, int]
+    no_backend: Mapping[str, int]
+    excluded_fallbacks: int
+    rebuilds: int
+    panics: int
+    panic_picks: int
+    ejections: Mapping[str, int]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -11,4 +12,19 @@ compiled = False
 
 def final(cls: type[T]) -> type[T]:
     """Marks a class that is not subclassed; does nothing here."""
+    return cls
+
+
+def freelist(size: int) -> Callable[[type[T]], type[T]]:
+    """Keeps up to `size` dead objects for reuse; does nothing here."""
+    return final
+
+
+def no_gc_clear(cls: type[T]) -> type[T]:
+    """Marks a class whose references the collector leaves alone; does nothing here."""
+    return cls
+
+
+def cclass(cls: type[T]) -> type[T]:
+    """Marks a class that compiles to an extension type; does nothing here."""
     return cls

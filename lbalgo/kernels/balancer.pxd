@@ -1,0 +1,53 @@
+cimport cython
+from cpython.time cimport monotonic
+from libc.stdint cimport int64_t
+from lbalgo.kernels.loads cimport ForeignLoad, InFlightCounts, LoadState
+from lbalgo.kernels.pickers cimport TicketPicker
+
+cdef object NOTHING, UNIT
+cdef double UNKNOWN, NEVER
+cdef tuple OUTCOMES
+cdef int CODES, CANCELLED, TIMEOUT, LOCAL_ERROR
+
+cdef class Balancer
+
+@cython.final
+cdef class Lease:
+    cdef readonly object backend
+    cdef Balancer balancer
+    cdef LoadState load
+    cdef Py_ssize_t row
+    cdef int said
+    cdef double began
+
+@cython.final
+cdef class Balancer:
+    cdef object __weakref__
+    cdef readonly object policy, picker, view
+    cdef object pool, news, clock, lock, courier, on_event
+    cdef TicketPicker fast
+    cdef LoadState load
+    cdef list witnesses, abandoned
+    cdef dict index, refused
+    cdef bint native, seeded, blind, serial, timed, ticking, moving, panic
+    cdef double latest, due
+    cdef int64_t opened, fallbacks, panic_picks
+    cdef cython.longlong[::1] flying, slots, rows, closed
+    @cython.locals(slot=Py_ssize_t, row=Py_ssize_t, fast=TicketPicker, load=LoadState, lease=Lease)
+    cdef Lease _open(self, object key, object exclude, double cost, double now)
+    cdef object _end(self, Lease lease, int code, double latency, double pause)
+    @cython.locals(row=Py_ssize_t, load=LoadState)
+    cdef object _close(self, Lease lease, int code, double latency, double pause)
+    @cython.locals(slot=Py_ssize_t, now=double)
+    cdef object _settle(self, Py_ssize_t row, LoadState load, double began, int code, double latency, double pause)
+    @cython.locals(slot=Py_ssize_t, now=double)
+    cdef object _tripped(self, object signal, Py_ssize_t row)
+    @cython.locals(slot=Py_ssize_t)
+    cdef object _testify(self, Py_ssize_t row, int code, double latency, double pause)
+    @cython.locals(slot=Py_ssize_t, row=Py_ssize_t, flying=cython.longlong[::1], slots=cython.longlong[::1], rows=cython.longlong[::1])
+    cdef object _follow(self)
+    cdef double _now(self) except? -1
+    cdef double _read(self) except? -1
+
+@cython.locals(code=int)
+cdef int _code(object outcome) except -1

@@ -1,0 +1,269 @@
+"""`Pool`: members and signals, and the view and the picker they make; the slow half of a `Balancer`, without its clock.
+
+Whatever changes goes the same way: the signals are brought up to date, merged until they have settled, and if the merge
+is anything new a view is made and the policy builds from it. A change of members is all or nothing: when the policy
+refuses, signals, rows, view and picker are as they were. Time cannot be refused: when the policy refuses what `advance`
+found, the signals know the time, the old picker goes on, and the next change tries again.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from lbalgo.endpoint import Endpoint
+from lbalgo.errors import ConfigError, UnknownBackend
+from lbalgo.events import Ejected, Event, MembersChanged, PanicChanged, StateChanged
+from lbalgo.merging import settle
+from lbalgo.rows import Rows
+from lbalgo.spec import check_integer
+from lbalgo.types import OUTCOME_CODES, State
+from lbalgo.view import View
+
+MACHINE = ("sync", "observe", "changed", "advance", "apply", "snapshot", "restore", "version", "deadline")
+OUTCOMES = tuple(OUTCOME_CODES)
+SNAPSHOT = 1  # version of the format
+
+
+class Pool:
+    """What a balancer knows of its backends.
+
+    Parameters
+    ----------
+    policy : builds the pickers.
+    members : the first backends, validated; the signals take them for warm.
+    signals : machines, each of which no other pool uses.
+    now : seconds.
+    panic_below : see `View`.
+    forget_after : seconds for which leavers are remembered, by rows and signals alike.
+
+    Attributes
+    ----------
+    view, picker : what the policy was last given, and what it built.
+    rows : who has which row.
+    news : events not yet handed on, in the order in which they happened.
+    rebuilds, panics, ejections : counts for `Stats`.
+    """
+
+    def __init__(
+        self,
+        policy: Any,
+        members: Sequence[Any],
+        signals: Iterable[Any],
+        now: float,
+        panic_below: float,
+        forget_after: float,
+    ) -> None:
+        if not callable(getattr(policy, "build", None)):
+            raise ConfigError("policy", policy, "must have a method build")
+        self.policy = policy
+        self.signals = _machines(signals)
+        self.panic_below = panic_below
+        self.forget_after = forget_after
+        self.rows = Rows()
+        self.told = np.zeros(0, np.uint8)  # by row: the merged state the signals were last told
+        self.versions: list[Any] | None = None
+        self.news: deque[Event] = deque()
+        self.ejections: dict[str, int] = {}
+        self.rebuilds = self.panics = 0
+        self.view: View[Any] = View.of(())
+        self.picker: Any = policy.build(View.of(members, panic_below=panic_below))  # a refusal leaves signals untouched
+        for signal in self.signals:
+            if hasattr(signal, "forget_after"):
+                signal.forget_after = forget_after
+        heard = [signal for signal in self.signals if getattr(signal, "observes", True)]
+        self.witnesses: list[tuple[Any, Any]] = [(signal, getattr(signal, "evidence", None)) for signal in heard]
+        self._move(members, now, lambda row: False)
+        self.rebuilds = 0
+
+    def update(self, members: Sequence[Any], now: float, busy: Callable[[int], bool]) -> None:
+        """Makes these the members; `busy` says which rows have leases open."""
+        for signal in self.signals:
+            signal.advance(now)
+        self._drain()
+        if _same(self.view, members):
+            self.refresh(now)
+            return
+        saved = [signal.snapshot() for signal in self.signals]
+        try:
+            self._move(members, now, busy)
+        except BaseException:
+            self._load(saved, now)
+            raise
+
+    def _move(self, members: Sequence[Any], now: float, busy: Callable[[int], bool]) -> None:
+        old, ids = self.view, tuple(member.id for member in members)
+        moved, reused = self.rows.move(ids, now, self.forget_after, busy)
+        rows = np.fromiter(moved.members.values(), np.int64, len(ids))
+        told = np.zeros(len(moved.names), np.uint8)
+        told[: len(self.told)] = self.told
+        told[reused] = 0
+        for signal in self.signals:
+            signal.sync(ids, now)
+        last = told[rows]
+        factors, states, versions = settle(self.signals, ids, last, now)
+        told[rows] = last
+        weights = np.array([member.weight for member in members], dtype=np.float64)
+        view = View(members, weights, factors, states, panic_below=self.panic_below, rows=rows, ids=ids)
+        picker = self.policy.build(view, previous=self.picker)
+        joined = tuple(id for id in ids if id not in self.rows.members)
+        left = tuple(id for id in old.ids if id not in moved.members)
+        if joined or left:
+            self.news.append(MembersChanged(now, joined, left))
+        self._drain()
+        self.rows, self.told, self.versions = moved, told, versions
+        self._show(view, picker, now)
+        restart = getattr(getattr(picker, "load", None), "restart", None)
+        if restart is not None:
+            for row in reused:
+                restart(row)
+
+    def refresh(self, now: float) -> None:
+        """Merges what the signals say now, and builds a picker if that is anything new."""
+        self._drain()
+        if self.versions == [signal.version for signal in self.signals]:
+            return
+        old = self.view
+        told = self.told[old.rows]
+        try:
+            factors, states, versions = settle(self.signals, old.ids, told, now)
+        finally:
+            self.told[old.rows] = told
+            self._drain()
+        if not (np.array_equal(factors, old.factors) and np.array_equal(states, old.states)):
+            view = View(
+                old.backends, old.weights, factors, states, panic_below=self.panic_below, rows=old.rows, ids=old.ids
+            )
+            self._show(view, self.policy.build(view, previous=self.picker), now)
+        self.versions = versions
+
+    def _show(self, view: View[Any], picker: Any, now: float) -> None:
+        old = self.view
+        before = dict(zip(old.ids, old.states.tolist(), strict=True))
+        for id, state in zip(view.ids, view.states.tolist(), strict=True):
+            if state != before.get(id, 0):
+                self.news.append(StateChanged(now, id, State(before.get(id, 0)), State(state)))
+        if view.panic != old.panic:
+            self.news.append(PanicChanged(now, view.panic))
+            self.panics += view.panic
+        self.view, self.picker = view, picker
+        self.rebuilds += 1
+
+    def advance(self, now: float) -> None:
+        """Tells the signals the time and follows what they make of it."""
+        for signal in self.signals:
+            signal.advance(now)
+        self.refresh(now)
+
+    def testify(self, slot: int, code: int, latency: float | None, pause: float | None, now: float) -> None:
+        """Every witness hears how a request ended; who listens hears for how long the backend asked to be spared."""
+        for signal, evidence in self.witnesses:
+            if evidence is None:
+                signal.observe(slot, OUTCOMES[code], latency, now)
+            elif evidence.record(slot, code):
+                signal.tripped(slot, now)
+        if pause is not None:
+            for signal in self.signals:
+                if hasattr(signal, "retry_after"):
+                    signal.retry_after(slot, pause, now)
+        self.refresh(now)
+
+    def report(self, id: str, report: Any, now: float) -> None:
+        """Every signal, and the load, that has `reported` hears what a backend says of itself."""
+        if id not in self.view.ids:
+            raise UnknownBackend(id)
+        for signal in self.signals:
+            if hasattr(signal, "reported"):
+                signal.reported(self.view.ids.index(id), report, now)
+        load: Any = getattr(self.picker, "load", None)
+        if hasattr(load, "reported"):
+            load.reported(self.rows.members[id], report, now)
+        self.refresh(now)
+
+    @property
+    def deadline(self) -> float:
+        """The next instant at which `advance` could matter, in seconds; infinity if there is none."""
+        return min((s.deadline for s in self.signals if s.deadline is not None), default=float("inf"))
+
+    def _drain(self) -> None:
+        for event in self._undrained():
+            self.news.append(event)
+            if isinstance(event, Ejected):
+                self.ejections[event.detector] = self.ejections.get(event.detector, 0) + 1
+
+    def _undrained(self) -> list[Event]:
+        return [event for s in self.signals if hasattr(s, "drain_events") for event in s.drain_events()]
+
+    def snapshot(self) -> dict[str, Any]:
+        """What the signals know and where the picker's sequence is, as plain data."""
+        return {
+            "type": "Balancer",
+            "version": SNAPSHOT,
+            "signals": [{"type": type(s).__name__, "state": s.snapshot()} for s in self.signals],
+            "cursor": getattr(getattr(self.picker, "cursor", None), "state", None),
+        }
+
+    def restore(self, state: Mapping[str, Any], now: float) -> None:
+        """Goes on from a snapshot of the same shape; nothing changes if it is refused."""
+        states, cursor = self._shape(state)
+        told, saved = self.told.copy(), [signal.snapshot() for signal in self.signals]
+        self.versions = None
+        try:
+            self._load(states, now)
+            self.refresh(now)
+        except BaseException:
+            self._load(saved, now)
+            self.told = told
+            raise
+        if cursor is not None:
+            self.picker.cursor.state = cursor
+
+    def _load(self, states: Sequence[Any], now: float) -> None:
+        for signal, known in zip(self.signals, states, strict=True):
+            signal.restore(known, now)
+            signal.sync(self.view.ids, now)
+        self._undrained()  # what a refused change had them say
+
+    def _shape(self, state: Any) -> tuple[list[Any], int | None]:
+        if not isinstance(state, Mapping) or state.get("type") != "Balancer" or state.get("version") != SNAPSHOT:
+            raise ConfigError("state", state, f"must be a Balancer's snapshot, version {SNAPSHOT}")
+        parts = state.get("signals")
+        wanted = [type(signal).__name__ for signal in self.signals]
+        whole = isinstance(parts, list) and all(isinstance(p, Mapping) and "state" in p for p in parts)
+        if not isinstance(parts, list) or not whole or [p.get("type") for p in parts] != wanted:
+            raise ConfigError("state['signals']", parts, f"must be the states of {wanted}")
+        place = state.get("cursor")
+        if hasattr(getattr(self.picker, "cursor", None), "state") != (place is not None):
+            raise ConfigError("state['cursor']", place, "must be there if and only if the picker has a cursor")
+        if place is not None:
+            check_integer("state['cursor']", place, low=0, high=2**64 - 1)
+        return [p["state"] for p in parts], place
+
+
+def _machines(signals: Iterable[Any]) -> tuple[Any, ...]:
+    try:
+        machines = tuple(signals)
+    except TypeError:
+        raise ConfigError("signals", signals, "must be a sequence of signals") from None
+    for i, signal in enumerate(machines):
+        missing = [name for name in MACHINE if not hasattr(signal, name)]
+        if isinstance(signal, type) or missing:
+            raise ConfigError(f"signals[{i}]", signal, f"must be a signal, with {', '.join(MACHINE)}")
+        if any(signal is other for other in machines[:i]):
+            raise ConfigError(f"signals[{i}]", signal, "is in the list already")
+    return machines
+
+
+def _same(view: View[Any], members: Sequence[Any]) -> bool:
+    """Whether these are the view's members and weights: the very objects, or endpoints equal in every field."""
+    return len(members) == len(view) and all(
+        (new is old or (type(new) is type(old) is Endpoint and _fields(new) == _fields(old))) and new.weight == weight
+        for new, old, weight in zip(members, view.backends, view.weights.tolist(), strict=True)
+    )
+
+
+def _fields(e: Endpoint[Any]) -> tuple[Any, ...]:
+    return e.id, e.weight, e.zone, e.priority, e.metadata, id(e.payload)

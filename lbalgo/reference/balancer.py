@@ -1,0 +1,449 @@
+"""`Balancer` and `Lease`: the one mutable shell around pure parts.
+
+Two paths. The *hot path* (acquire, done) reads a snapshot and moves counters; compiled, it runs no Python code between
+the reads and writes that belong together, so the interpreter's lock is its lock. The *slow path* (members, time,
+evidence that matters) holds a lock of its own, lets the `Pool` prepare everything, and swaps the snapshot in last.
+Events wait until the state is consistent and the lock is free.
+
+This one text is both twins: run as it is, with the lock held around the hot path too, it is the plain balancer;
+compiled as `lbalgo.kernels.balancer`, with the types of `kernels/balancer.pxd`, it is the fast one.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Container, Iterable, Mapping
+from types import GenericAlias
+from typing import Any
+
+import numpy as np
+
+from lbalgo.errors import ConfigError, NoBackend, UnknownBackend
+from lbalgo.events import Event, Stats
+from lbalgo.outside import CLOCK, Lock, ReentrantLock, entropy, watch_forks
+from lbalgo.pool import Pool
+from lbalgo.spec import check_integer, check_real, check_time
+from lbalgo.types import OUTCOME_CODES, Outcome
+from lbalgo.view import members_of
+
+try:  # the compiler needs to see this import; at run time nobody needs Cython installed
+    import cython
+except ModuleNotFoundError:
+    from lbalgo.reference import shadow as cython
+
+if not cython.compiled:
+    from lbalgo.outside import CLOCK as monotonic  # noqa: N811
+    from lbalgo.reference.loads import ForeignLoad, InFlightCounts, LoadState
+    from lbalgo.reference.pickers import TicketPicker
+
+NOTHING = ()
+UNIT = 1.0
+UNKNOWN = math.nan
+NEVER = math.inf
+OUTCOMES = tuple(OUTCOME_CODES)
+CODES = len(OUTCOMES)
+CANCELLED = OUTCOME_CODES[Outcome.CANCELLED]
+TIMEOUT = OUTCOME_CODES[Outcome.TIMEOUT]
+LOCAL_ERROR = OUTCOME_CODES[Outcome.LOCAL_ERROR]
+
+
+@cython.freelist(64)
+@cython.no_gc_clear  # its end has to find its balancer, even inside a cycle
+@cython.cclass
+class Lease:
+    """A request on its way to `backend`; made by `Balancer.acquire`."""
+
+    backend: Any
+    balancer: Balancer | None
+    load: LoadState | None
+    row: int
+    said: int
+    began: float
+
+    def __init__(self) -> None:
+        raise TypeError("a lease is made by Balancer.acquire")
+
+    def done(
+        self, outcome: Outcome | None = None, *, latency: float | None = None, retry_after: float | None = None
+    ) -> None:
+        """The request has ended; said again, it does nothing."""
+        code = max(self.said, 0) if outcome is None else _code(outcome)
+        took = UNKNOWN if latency is None else check_real("latency", latency, low=0.0)
+        pause = UNKNOWN if retry_after is None else check_real("retry_after", retry_after, low=0.0)
+        if self.balancer is not None:
+            self.balancer._end(self, code, took, pause)
+
+    def status(self, http_status: int) -> None:
+        """The backend answered with this HTTP status: that is the outcome, unless `done` is given another."""
+        self.said = _code(Outcome.from_http(http_status))
+
+    def __enter__(self) -> Lease:
+        return self
+
+    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
+        if kind is not None and self.said <= 0:  # an error the backend has answered with stands
+            if issubclass(kind, TimeoutError):
+                self.said = TIMEOUT
+            elif issubclass(kind, OSError):
+                self.said = LOCAL_ERROR
+            else:
+                self.said = CANCELLED
+        self.done()
+
+    def __repr__(self) -> str:
+        return f"<Lease of {self.backend!r}, {'open' if self.row >= 0 else 'ended'}>"
+
+    def __reduce__(self) -> Any:
+        raise TypeError("a lease belongs to its balancer and cannot be copied or pickled")
+
+    def __dealloc__(self) -> None:
+        if self.balancer is not None and self.row >= 0 and self.balancer.abandoned is not None:
+            self.balancer.abandoned.append((self.row, self.load))
+
+
+class Balancer:
+    """The one mutable shell; see `lbalgo.balancer`."""
+
+    __class_getitem__: Any = classmethod(GenericAlias)
+    picker: Any
+    view: Any
+    fast: TicketPicker | None
+    load: LoadState | None
+    index: dict[str, int]
+    refused: dict[str, int]
+    abandoned: list[tuple[int, LoadState | None]]
+
+    def __init__(
+        self,
+        policy: Any,
+        backends: Any,
+        *,
+        signals: Iterable[Any] = (),
+        clock: Callable[[], float] = CLOCK,
+        seed: int | None = None,
+        panic_below: float = 0.5,
+        forget_after: float = 300.0,
+        on_event: Callable[[Event], object] | None = None,
+    ) -> None:
+        if not callable(clock):
+            raise ConfigError("clock", clock, "must be a function without arguments that gives seconds")
+        if on_event is not None and not callable(on_event):
+            raise ConfigError("on_event", on_event, "must be a function of one event, or None")
+        self.seeded = seed is not None
+        origin = entropy() if seed is None else check_integer("seed", seed, low=0, high=2**64 - 1)
+        self.policy, self.clock, self.native, self.on_event = policy, clock, clock is CLOCK, on_event
+        self.lock, self.courier = ReentrantLock(), Lock()
+        self.latest = -math.inf
+        members = tuple(members_of(backends))
+        check_real("panic_below", panic_below, low=0.0, high=1.0)
+        check_real("forget_after", forget_after, low=0.0)
+        self.pool = Pool(policy, members, signals, self._now(), panic_below, forget_after)
+        self.news = self.pool.news
+        self.witnesses = self.pool.witnesses
+        self.blind = all(evidence is not None for _, evidence in self.witnesses)
+        self.closed, self.flying = _zeros(CODES), _zeros(0)
+        self.refused, self.abandoned = {}, []
+        self.opened = self.fallbacks = self.panic_picks = 0
+        self.picker, self.view, self.fast, self.load, self.index = None, None, None, None, {}
+        self._follow()
+        self._reseed(origin)
+        watch_forks(self)
+        self._deliver()
+
+    def acquire(self, key: Any = None, *, exclude: Container[str] = NOTHING, cost: float = UNIT) -> Lease:
+        """A lease of the backend for this key, or for the next request; runs what is due first."""
+        if cost is not UNIT:
+            cost = check_real("cost", cost, low=0.0)
+        now = self.latest
+        if self.ticking:
+            now = self._read()
+            if now >= self.due:
+                self.advance(now)
+        if self.abandoned:
+            self._sweep()
+        if self.serial:
+            with self.lock:
+                return self._open(key, exclude, cost, now)
+        return self._open(key, exclude, cost, now)
+
+    def _open(self, key: Any, exclude: Container[str], cost: float, now: float) -> Lease:
+        lease = Lease.__new__(Lease)
+        lease.balancer = None
+        if self.timed and self.load is not None:
+            self.load.advance(now)
+        while True:
+            picker, fast, name = self.picker, self.fast, None
+            try:
+                if fast is not None and exclude is NOTHING:
+                    slot = fast._decide(fast._take(key))
+                    if slot < 0:
+                        fast._refuse()
+                    backend = fast.backends[slot]
+                else:
+                    backend = self._choose(picker, key, exclude)
+                    name = backend.id
+            except NoBackend as refusal:
+                self.refused[refusal.reason] = self.refused.get(refusal.reason, 0) + 1
+                raise
+            if picker is self.picker:  # else the pool has changed meanwhile
+                break
+        # From here on only counters move: compiled, no Python code runs, so no other thread does.
+        if name is not None:
+            if name not in self.index:
+                raise UnknownBackend(name)
+            slot = self.index[name]
+        row, load = self.rows[slot], self.load
+        if load is not None:
+            load.start_(row, cost, now)
+        self.flying[row] += 1
+        self.opened += 1
+        self.panic_picks += self.panic
+        lease.backend, lease.load, lease.row, lease.began, lease.said = backend, load, row, now, -1
+        lease.balancer = self
+        return lease
+
+    def _choose(self, picker: Any, key: Any, exclude: Container[str]) -> Any:
+        if exclude is NOTHING:
+            return picker.pick(key)
+        if isinstance(exclude, (str, bytes)):
+            raise ConfigError("exclude", exclude, "must be a container of ids, not one string")
+        first = next(iter(picker.walk(key)), None)
+        backend = picker.pick(key, exclude=exclude)
+        if first is not None and first.id in exclude:
+            self.fallbacks += 1
+        return backend
+
+    def _end(self, lease: Lease, code: int, latency: float, pause: float) -> None:
+        if self.serial:
+            with self.lock:
+                self._close(lease, code, latency, pause)
+        else:
+            self._close(lease, code, latency, pause)
+        if self.news:
+            self._deliver()
+
+    def _close(self, lease: Lease, code: int, latency: float, pause: float) -> None:
+        row, load = lease.row, lease.load
+        if row >= 0:
+            lease.row, lease.load, lease.balancer = -1, None, None
+            self._settle(row, load, lease.began, code, latency, pause)
+
+    def _settle(self, row: int, load: LoadState | None, began: float, code: int, latency: float, pause: float) -> None:
+        self.flying[row] -= 1
+        self.closed[code] += 1
+        now = self.latest
+        if self.timed:
+            now = self._read()
+            if latency != latency:
+                latency = max(now - began, 0.0)
+        if load is not None:
+            load.finish_(row, code, latency, now)
+        if pause == pause or self.moving or not self.blind:
+            self._testify(row, code, latency, pause)
+            return
+        slot = self.slots[row]
+        if slot >= 0:
+            for signal, evidence in self.witnesses:
+                if evidence.record(slot, code):
+                    self._tripped(signal, row)
+
+    def _tripped(self, signal: Any, row: int) -> None:
+        """Evidence has crossed a threshold: the signal judges, and the pool follows."""
+        with self.lock:
+            now, slot = self._now(), self.slots[row]
+            if slot >= 0:
+                signal.tripped(slot, now)
+                try:
+                    self.pool.refresh(now)
+                finally:
+                    self._follow()
+
+    def _testify(self, row: int, code: int, latency: float, pause: float) -> None:
+        """Signals that want more than a code, or a quiet moment, are told under the lock."""
+        with self.lock:
+            slot = self.slots[row]
+            if slot >= 0:
+                took, spared = None if latency != latency else latency, None if pause != pause else pause
+                try:
+                    self.pool.testify(slot, code, took, spared, self._now())
+                finally:
+                    self._follow()
+
+    def _sweep(self) -> None:
+        """Ends, as CANCELLED, the leases that were dropped without a word."""
+        with self.lock:
+            while self.abandoned:
+                row, load = self.abandoned.pop()
+                self._settle(row, load, NEVER, CANCELLED, UNKNOWN, UNKNOWN)
+        self._deliver()
+
+    def update(self, backends: Any) -> None:
+        """Makes these the members; nothing has changed if they are refused."""
+        members = tuple(members_of(backends))
+        with self.lock:
+            self.moving = True  # whoever has evidence waits: slots are about to mean other backends
+            try:
+                self.pool.update(members, self._now(), self._busy)
+            finally:
+                self._follow()
+        self._deliver()
+
+    def advance(self, now: float | None = None) -> float | None:
+        """Runs what is due at `now` (seconds; None asks the clock); returns the next deadline."""
+        with self.lock:
+            self.latest = self._now() if now is None else max(self.latest, check_time("now", now))
+            try:
+                self.pool.advance(self.latest)
+            finally:
+                self._follow()
+        self._deliver()
+        return self.next_deadline
+
+    def report(self, id: str, report: Any) -> None:
+        """Hands what a backend says of itself to every signal, and to the load, that has `reported`."""
+        with self.lock:
+            try:
+                self.pool.report(id, report, self._now())
+            finally:
+                self._follow()
+        self._deliver()
+
+    def snapshot(self) -> dict[str, Any]:
+        """What the signals know and where the sequence of picks is, as plain data; members and leases are not in it."""
+        with self.lock:
+            return self.pool.snapshot()
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Goes on from the snapshot of a balancer of the same shape; nothing has changed if it is refused."""
+        with self.lock:
+            self.moving = True
+            try:
+                self.pool.restore(state, self._now())
+            finally:
+                self._follow()
+        self._deliver()
+
+    def _follow(self) -> None:
+        """The pool's view and picker become the hot path's, all of it at once."""
+        pool = self.pool
+        if pool.picker is not self.picker or pool.view is not self.view:
+            picker, view, names, places = pool.picker, pool.view, pool.rows.names, list(pool.rows.members.values())
+            load = getattr(picker, "load", None)
+            if load is not None and not isinstance(load, LoadState):
+                known = isinstance(self.load, ForeignLoad) and self.load.load is load
+                load = self.load if known else ForeignLoad(load)
+            index = {id: slot for slot, id in enumerate(view.ids)}
+            rows, slots, flying = _zeros(len(index)), _zeros(len(names)), _zeros(max(len(names), len(self.flying)))
+            for row in range(len(slots)):
+                slots[row] = -1
+            for slot in range(len(rows)):
+                rows[slot] = places[slot]
+                slots[rows[slot]] = slot
+            fast = picker if type(picker) is TicketPicker else None
+            kept = self.picker, self.view, self.fast, self.index, self.load  # no finaliser may run in between
+            for row in range(len(self.flying)):
+                flying[row] = self.flying[row]
+            self.flying, self.slots, self.rows, self.index = flying, slots, rows, index
+            self.picker, self.view, self.fast, self.load, self.panic = picker, view, fast, load, view.panic
+            self.serial = not cython.compiled or isinstance(load, ForeignLoad)
+            self.timed = not self.blind or not (load is None or type(load) is InFlightCounts)
+            del kept
+        self.due = pool.deadline
+        self.ticking = self.timed or self.due != NEVER
+        self.moving = False
+
+    def _deliver(self) -> None:
+        """Hands events on in order, outside the lock; one thread at a time, and a nested call leaves them to it."""
+        courier = self.courier
+        while self.news and courier.acquire(blocking=False):
+            try:
+                while self.news:
+                    event = self.news.popleft()
+                    if self.on_event is not None:
+                        self.on_event(event)
+            finally:
+                courier.release()
+
+    def stats(self) -> Stats:
+        """What has been counted so far."""
+        if self.abandoned:
+            self._sweep()
+        with self.lock:
+            closed: list[int] = []
+            flying: list[int] = []
+            for code in range(CODES):  # from here on no Python code runs, until all is read
+                closed.append(self.closed[code])  # noqa: PERF401
+            for row in range(len(self.flying)):
+                flying.append(self.flying[row])  # noqa: PERF401
+            opened, panic_picks = self.opened, self.panic_picks
+            in_flight = dict.fromkeys(self.view.ids, 0)
+            for id, count in zip(self.pool.rows.names, flying, strict=True):
+                if count:
+                    in_flight[id] = in_flight.get(id, 0) + count
+            return Stats(
+                opened=opened,
+                closed=sum(closed),
+                open_leases=sum(flying),
+                outcomes=dict(zip(OUTCOMES, closed, strict=True)),
+                in_flight=in_flight,
+                no_backend=dict(self.refused),
+                excluded_fallbacks=self.fallbacks,
+                rebuilds=self.pool.rebuilds,
+                panics=self.pool.panics,
+                panic_picks=panic_picks,
+                ejections=dict(self.pool.ejections),
+            )
+
+    @property
+    def next_deadline(self) -> float | None:
+        """The next instant (seconds) at which `advance` could matter, or None."""
+        return None if self.due == NEVER else self.due
+
+    def _busy(self, row: int) -> bool:
+        return bool(self.flying[row])
+
+    def _now(self) -> float:
+        self.latest = max(self._read(), self.latest)
+        return self.latest
+
+    def _read(self) -> float:
+        if self.native:
+            return monotonic()
+        now = self.clock()
+        return now if type(now) is float and now - now == 0.0 else check_time("clock()", now)
+
+    def _reseed(self, seed: int) -> None:
+        if hasattr(self.picker, "reseed"):
+            self.picker.reseed(seed)
+
+    def _hold(self) -> None:
+        self.lock.acquire()
+
+    def _release(self, child: bool) -> None:
+        if child:
+            self.courier = Lock()
+            if not self.seeded:
+                self._reseed(entropy())
+        self.lock.release()
+
+    def __repr__(self) -> str:
+        return f"Balancer({self.policy!r}, {list(self.view.backends)!r}, signals={list(self.pool.signals)!r})"
+
+    def __reduce__(self) -> Any:
+        raise TypeError("a balancer cannot be copied or pickled: build another, and carry its snapshot() over")
+
+
+def _code(outcome: Outcome) -> int:
+    for code in range(CODES):
+        if OUTCOMES[code] is outcome:
+            return code
+    raise ConfigError("outcome", outcome, "must be an Outcome")
+
+
+def _zeros(n: int) -> Any:
+    return np.zeros(n, np.int64) if cython.compiled else [0] * n
+
+
+if not cython.compiled:  # what the compiler makes of the class, by hand
+    Lease.balancer, Lease.row, Lease.said = None, -1, -1
+    Lease.__del__ = Lease.__dealloc__  # type: ignore[attr-defined]
