@@ -1,6 +1,7 @@
 cimport cython
 from cpython.time cimport monotonic
 from libc.stdint cimport int64_t
+from lbalgo.kernels.evidence cimport Evidence
 from lbalgo.kernels.loads cimport ForeignLoad, InFlightCounts, LoadState
 from lbalgo.kernels.pickers cimport TicketPicker
 
@@ -38,7 +39,7 @@ cdef class Balancer:
     cdef object _end(self, Lease lease, int code, double latency, double pause)
     @cython.locals(row=Py_ssize_t, load=LoadState)
     cdef object _close(self, Lease lease, int code, double latency, double pause)
-    @cython.locals(slot=Py_ssize_t, now=double)
+    @cython.locals(slot=Py_ssize_t, now=double, witness=tuple, evidence=Evidence)
     cdef object _settle(self, Py_ssize_t row, LoadState load, double began, int code, double latency, double pause)
     @cython.locals(slot=Py_ssize_t, now=double)
     cdef object _tripped(self, object signal, Py_ssize_t row)

@@ -27,7 +27,8 @@ cdef class TicketPicker:
     cdef bint _accepts(self, Py_ssize_t slot, uint64_t ticket) noexcept
     @cython.locals(slot=Py_ssize_t, spare=Py_ssize_t)
     cdef inline Py_ssize_t _decide(self, uint64_t ticket) except -2
-    @cython.locals(slot=Py_ssize_t, ticket=uint64_t)
     cdef inline object _serve(self, object key)
     @cython.locals(i=Py_ssize_t, state=uint64_t, ticket=uint64_t)
     cdef void _foresee(self, uint64_t[::1] out) noexcept
+    @cython.locals(slot=Py_ssize_t, ticket=uint64_t)
+    cdef Py_ssize_t _next(self, object key) except -1

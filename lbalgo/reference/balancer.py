@@ -33,6 +33,7 @@ except ModuleNotFoundError:
 
 if not cython.compiled:
     from lbalgo.outside import CLOCK as monotonic  # noqa: N811
+    from lbalgo.reference.evidence import Evidence
     from lbalgo.reference.loads import ForeignLoad, InFlightCounts, LoadState
     from lbalgo.reference.pickers import TicketPicker
 
@@ -140,7 +141,7 @@ class Balancer:
         self.pool = Pool(policy, members, signals, self._now(), panic_below, forget_after)
         self.news = self.pool.news
         self.witnesses = self.pool.witnesses
-        self.blind = all(evidence is not None for _, evidence in self.witnesses)
+        self.blind = all(isinstance(evidence, Evidence) for _, evidence in self.witnesses)
         self.closed, self.flying = _zeros(CODES), _zeros(0)
         self.refused, self.abandoned = {}, []
         self.opened = self.fallbacks = self.panic_picks = 0
@@ -175,9 +176,7 @@ class Balancer:
             picker, fast, name = self.picker, self.fast, None
             try:
                 if fast is not None and exclude is NOTHING:
-                    slot = fast._decide(fast._take(key))
-                    if slot < 0:
-                        fast._refuse()
+                    slot = fast._next(key)
                     backend = fast.backends[slot]
                 else:
                     backend = self._choose(picker, key, exclude)
@@ -243,9 +242,10 @@ class Balancer:
             return
         slot = self.slots[row]
         if slot >= 0:
-            for signal, evidence in self.witnesses:
-                if evidence.record(slot, code):
-                    self._tripped(signal, row)
+            for witness in self.witnesses:
+                evidence = witness[1]
+                if evidence.note(slot, code):
+                    self._tripped(witness[0], row)
 
     def _tripped(self, signal: Any, row: int) -> None:
         """Evidence has crossed a threshold: the signal judges, and the pool follows."""

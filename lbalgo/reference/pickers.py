@@ -99,12 +99,16 @@ class TicketPicker:
         return self._serve(key)
 
     def _serve(self, key: Any) -> Any:
+        return self.backends[self._next(key)]
+
+    def _next(self, key: Any) -> int:
+        """The slot of this key, or of the next ticket, which is spent; what a compiled balancer calls."""
         ticket = self._peek(key)
         slot = self._decide(ticket)
         if slot < 0:
             self._refuse()
         self._spend(key, ticket)
-        return self.backends[slot]
+        return slot
 
     def _pick_excluding(self, key: Any, exclude: Container[str]) -> Any:
         if isinstance(exclude, (str, bytes)):
