@@ -1,11 +1,13 @@
 """What a law is: a method of a contract whose docstring is the law's sentence and whose body looks at one example.
 
-`law` makes of it a test without arguments that lets Hypothesis choose the examples. When an example breaks the law,
-the AssertionError begins with the sentence, goes on with what was seen, and Hypothesis adds the smallest example.
+`law` makes of it a test without arguments that lets Hypothesis choose the examples. When an example breaks the law, or
+raises what it should not, the AssertionError begins with the sentence, goes on with what was seen, and Hypothesis adds
+the smallest example.
 """
 
 from __future__ import annotations
 
+import inspect
 import random
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -13,16 +15,18 @@ from typing import Any, TypeVar
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis.errors import HypothesisException
 
 C = TypeVar("C")
 
 
-def law(body: Callable[[C, st.DataObject], None]) -> Callable[[C], None]:
+def law(body: Callable[..., None]) -> Callable[[C], None]:
     """Turns `body(contract, data)`, which asserts about one drawn example, into a test of the contract.
 
     Parameters
     ----------
-    body : a method with a docstring (the sentence of the law) that draws from `data` and asserts.
+    body : a method with a docstring (the sentence of the law) that draws from `data` and asserts; one that takes no
+        `data` needs no examples and runs once.
 
     The number of examples is that of the Hypothesis profile in force, or of `contract.settings` if that is not None.
 
@@ -42,14 +46,24 @@ def law(body: Callable[[C, st.DataObject], None]) -> Callable[[C], None]:
     Numbers are small.
       50 is not
     """
-    sentence = sentence_of(body)
+    sentence, drawing = sentence_of(body), len(inspect.signature(body).parameters) > 1
+
+    def look(self: C, *data: st.DataObject) -> None:
+        try:
+            body(self, *data)
+        except HypothesisException:
+            raise
+        except Exception as broken:
+            what = str(broken) if isinstance(broken, AssertionError) else repr(broken)
+            raise AssertionError(f"{sentence}\n  {what}") from broken
 
     def run(self: C) -> None:
+        if not drawing:
+            look(self)
+            return
+
         def example(data: st.DataObject) -> None:
-            try:
-                body(self, data)
-            except AssertionError as broken:
-                raise AssertionError(f"{sentence}\n  {broken}") from broken
+            look(self, data)
 
         example.__name__ = f"{type(self).__name__}_{body.__name__}"
         chosen = getattr(self, "settings", None) or settings.default

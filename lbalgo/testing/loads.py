@@ -181,6 +181,7 @@ class LoadContract:
             else:
                 raise AssertionError(f"{call.__name__}{arguments} was taken")
 
+    @law
     def test_a_load_survives_json_and_pickle(self) -> None:
         """The specification comes back equal from `to_dict` through JSON, and from pickle."""
         again = type(self.load).from_dict(json.loads(json.dumps(self.load.to_dict())))

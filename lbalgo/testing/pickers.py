@@ -161,6 +161,8 @@ def one_string_is_no_exclusion(picker: Any, eligible: frozenset[str], keys: Sequ
             picker.pick(keys[0] if keys else None, exclude=wrong)
         except ConfigError as refused:
             assert refused.parameter == "exclude", f"ConfigError names {refused.parameter!r}"
+        except NoBackend as refused:
+            raise AssertionError(f"exclude={wrong!r} was taken: {refused}") from refused
         else:
             raise AssertionError(f"exclude={wrong!r} was taken")
 

@@ -117,6 +117,7 @@ class PolicyContract:
         shown = tuple(self.policy.build(view).backends)
         assert shown == view.backends, f"{shown} of {view.backends}"
 
+    @law
     def test_an_empty_pool_builds_and_refuses(self) -> None:
         """An empty pool builds; picking from it raises NoBackend("empty"), walking yields nobody."""
         picker = self.policy.build([])
@@ -226,6 +227,7 @@ class PolicyContract:
         mine, other = self.policy.build(view), policy.build(view)
         assert self.mapping(view, mine, keys) == self.mapping(view, other, keys), "it picks differently"
 
+    @law
     def test_another_process_picks_alike(self) -> None:
         """Another process, whose Python hashes strings differently, picks alike."""
         names = [f"10.0.0.{k}:80" for k in range(11)]

@@ -15,11 +15,11 @@ import numpy as np
 from hypothesis import strategies as st
 
 from lbalgo.testing import strategies as some
+from lbalgo.testing.history import Run, Step
 from lbalgo.testing.law import GlobalRandomness, law
-from lbalgo.types import F64, U8, Outcome, State
+from lbalgo.types import Outcome, State
 
-POOL = some.ALIKE[:6]
-Step = tuple[str, float, Any]  # what happens, seconds since the step before, with what
+POOL = some.ALIKE[:4]
 
 
 class SignalContract:
@@ -47,17 +47,22 @@ class SignalContract:
         raise TypeError(f"{type(self).__name__} does not say which signal it is about")
 
     def steps(self, data: st.DataObject, label: str = "steps") -> list[Step]:
-        """A drawn history, which begins with a sync at once."""
+        """A drawn history, which begins with a sync at once; each has a few kinds of step and outcome only."""
         one = st.sampled_from(POOL)
-        step = st.one_of(
-            st.tuples(st.just("observe"), some.durations(1.0), st.tuples(one, some.outcomes(), some.latencies())),
-            st.tuples(st.just("burst"), some.durations(1.0), st.tuples(one, some.outcomes())),
-            st.tuples(st.just("advance"), some.durations(self.longest), st.none()),
-            st.tuples(st.just("sync"), some.durations(1.0), st.lists(one, unique=True, min_size=1)),
-            st.tuples(st.just("changed"), some.durations(1.0), st.tuples(one, st.sampled_from(State))),
-        )
+        outcomes = st.sampled_from(data.draw(st.lists(some.outcomes(), min_size=1, max_size=3), label="outcomes"))
+        kinds = {
+            "observe": st.tuples(one, outcomes, some.latencies()),
+            "burst": st.tuples(one, outcomes),
+            "advance": st.none(),
+            "sync": st.lists(one, unique=True, min_size=1),
+            "changed": st.tuples(one, st.sampled_from(State)),
+        }
+        chosen = data.draw(st.lists(st.sampled_from(sorted(kinds)), unique=True, min_size=2), label="kinds")
+        wait = {kind: some.durations(self.longest if kind == "advance" else 1.0) for kind in chosen}
+        step = st.one_of([st.tuples(st.just(kind), wait[kind], kinds[kind]) for kind in chosen])
         first: Step = ("sync", 0.0, data.draw(st.lists(one, unique=True, min_size=1), label="first members"))
-        return [first, *data.draw(st.lists(step, max_size=self.most_steps), label=label)]
+        length = data.draw(st.integers(0, self.most_steps), label="length")
+        return [first, *data.draw(st.lists(step, min_size=length, max_size=length), label=label)]
 
     def play(self, signal: Any, steps: Iterable[Step], now: float = 0.0, members: Iterable[str] = ()) -> Run:
         """Plays a history into a signal from the instant `now` and the members it has."""
@@ -125,12 +130,17 @@ class SignalContract:
 
     @law
     def test_an_earlier_now_is_a_no_op(self, data: st.DataObject) -> None:
-        """`advance` to an instant before the latest seen changes nothing."""
-        run = self.play(self.signal(), self.steps(data))
-        before, version = run.tell(), run.signal.version
-        run.signal.advance(run.now - data.draw(some.durations(self.longest), label="how much earlier"))
-        assert run.tell() == before, f"{before} became {run.tell()}"
+        """`advance` to an instant before the latest seen changes nothing, now or later."""
+        steps, back = self.steps(data), data.draw(some.durations(self.longest), label="how much earlier")
+        outcome = data.draw(some.outcomes(), label="a late outcome")
+        run, other = (self.play(self.signal(), steps) for _ in range(2))
+        version = run.signal.version
+        run.signal.advance(run.now - back)
+        assert run.tell() == other.tell(), f"{other.tell()} became {run.tell()}"
         assert run.signal.version == version, "the version moved"
+        for each in (run, other):
+            each.repeat(outcome, each.now - back)
+        assert run.tell() == other.tell(), f"later it is {run.tell()}, else {other.tell()}"
 
     @law
     def test_a_late_observation_counts(self, data: st.DataObject) -> None:
@@ -138,11 +148,12 @@ class SignalContract:
         steps, late = self.steps(data), data.draw(some.durations(self.longest), label="how late")
         outcome = data.draw(some.outcomes(), label="outcome")
         timely, tardy = (self.play(self.signal(), steps) for _ in range(2))
-        for run, now in ((timely, timely.now), (tardy, tardy.now - late)):
-            for _ in range(6):
-                run.signal.observe(0, outcome, None, now)
-            run.take(("advance", self.longest, None))
-        assert timely.tell() == tardy.tell(), f"in time {timely.tell()}, late {tardy.tell()}"
+        timely.repeat(outcome, timely.now)
+        tardy.repeat(outcome, tardy.now - late)
+        for _ in range(2):
+            assert timely.tell() == tardy.tell(), f"in time {timely.tell()}, late {tardy.tell()}"
+            for run in (timely, tardy):
+                run.take(("advance", self.longest, None))
 
     @law
     def test_the_deadline_is_not_idle(self, data: st.DataObject) -> None:
@@ -164,10 +175,12 @@ class SignalContract:
         """Between events `apply` changes at the deadline or later, never before: to wake at the deadline is enough."""
         run = self.play(self.signal(), self.steps(data))
         before, deadline = run.answers(), run.signal.deadline
-        wait = data.draw(some.durations(self.longest), label="wait")
-        if deadline is None or run.now + wait < deadline:
-            run.take(("advance", wait, None))
-            assert run.answers() == before, f"the deadline is {deadline}, but at {run.now} {before} is {run.answers()}"
+        left = self.longest if deadline is None else deadline - run.now
+        for share in (0.125, 0.5, 0.75, 0.9, 0.999):
+            now = run.now + share * left
+            if deadline is None or now < deadline:
+                run.signal.advance(now)
+                assert run.answers() == before, f"the deadline is {deadline}, but at {now} {before} is {run.answers()}"
 
     @law
     def test_sync_keeps_the_state_of_survivors(self, data: st.DataObject) -> None:
@@ -216,14 +229,12 @@ class SignalContract:
         """CANCELLED says nothing of a backend: with and without such outcomes the signal is the same."""
         steps, name = self.steps(data), data.draw(st.sampled_from(POOL), label="whose")
         clean, noisy = self.play(self.signal(), []), self.play(self.signal(), [])
-        for step in steps:
+        for step in [*steps, ("advance", self.longest, None)]:
             clean.take(step)
-            noisy.take(step)
             clean.take(("advance", 0.0, None))
+            noisy.take(step)
             noisy.take(("burst", 0.0, (name, Outcome.CANCELLED)))
-        for run in (clean, noisy):
-            run.take(("advance", self.longest, None))
-        assert clean.tell() == noisy.tell(), f"without cancellations {clean.tell()}, with them {noisy.tell()}"
+            assert clean.tell() == noisy.tell(), f"without cancellations {clean.tell()}, with them {noisy.tell()}"
 
     @law
     def test_a_restored_signal_goes_on(self, data: st.DataObject) -> None:
@@ -246,49 +257,6 @@ class SignalContract:
         with GlobalRandomness():
             first, second = (self.play(self.signal(), steps).tell() for _ in range(2))
         assert first == second, f"{first} and {second}"
-
-
-class Run:
-    """A signal, the instant it has reached, its members and the states last announced for them."""
-
-    def __init__(self, signal: Any, now: float, members: tuple[str, ...]) -> None:
-        self.signal, self.now, self.members = signal, now, members
-        self.announced: dict[str, State] = {}
-
-    def take(self, step: Step) -> None:
-        """Plays one step; what concerns somebody who is no member only lets time pass."""
-        what, wait, of = step
-        self.now += wait
-        if what == "sync":
-            self.members = tuple(of)
-            self.signal.sync(list(of), self.now)
-        elif what == "advance" or of[0] not in self.members:
-            self.signal.advance(self.now)
-        elif what == "changed":
-            old = self.announced.get(of[0], State.HEALTHY)
-            if old is not of[1]:
-                self.announced[of[0]] = of[1]
-                self.signal.changed(self.members.index(of[0]), old, of[1], self.now)
-        else:
-            slot = self.members.index(of[0])
-            for _ in range(6 if what == "burst" else 1):
-                self.signal.observe(slot, of[1], of[2] if what == "observe" else None, self.now)
-
-    def applied(self, factor: float = 1.0, state: State = State.HEALTHY) -> tuple[F64, U8]:
-        """The columns after `apply` over these values."""
-        factors = np.full(len(self.members), factor)
-        states = np.full(len(self.members), state, dtype=np.uint8)
-        self.signal.apply(factors, states)
-        return factors, states
-
-    def answers(self) -> dict[str, tuple[float, int]]:
-        """Id to (factor, state)."""
-        factors, states = self.applied()
-        return dict(zip(self.members, zip(factors.tolist(), states.tolist(), strict=True), strict=True))
-
-    def tell(self) -> tuple[dict[str, tuple[float, int]], float | None]:
-        """All that can be seen from outside: the answers and the deadline."""
-        return self.answers(), self.signal.deadline
 
 
 def _renamed(what: str, of: Any, known: str) -> Any:

@@ -139,5 +139,7 @@ def latencies() -> st.SearchStrategy[float | None]:
 
 
 def durations(longest: float = 100.0) -> st.SearchStrategy[float]:
-    """Seconds between two events: none, short, up to `longest`."""
-    return st.one_of(st.just(0.0), st.sampled_from([0.25, 1.0, 10.0]), st.floats(0.0, longest))
+    """Seconds between two events, none to `longest`, in whole 1/1024 s: sums of them are exact on any clock."""
+    ticks = int(longest * 1024)
+    usual = [t for t in (0, 256, 1024, 10240) if t <= ticks]
+    return st.one_of(st.sampled_from(usual), st.integers(0, ticks)).map(lambda t: t / 1024)
