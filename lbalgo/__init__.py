@@ -6,7 +6,20 @@ from lbalgo.endpoint import Endpoint
 from lbalgo.errors import ConfigError, DuplicateBackend, LBError, NoBackend, UnknownBackend
 from lbalgo.hashing import XXH3, XXH64, Hasher, Murmur3, SipHash, hash_key, hash_many
 from lbalgo.loads import InFlight
-from lbalgo.policies import Jump, Lookup, Maglev, Random, Rendezvous, RingHash, RoundRobin, WeightedRoundRobin
+from lbalgo.policies import (
+    Jump,
+    LeastConnections,
+    LeastLoaded,
+    Lookup,
+    Maglev,
+    PowerOfTwo,
+    Random,
+    Rendezvous,
+    RingHash,
+    RoundRobin,
+    Ties,
+    WeightedRoundRobin,
+)
 from lbalgo.signals import (
     ConsecutiveErrors,
     ConsecutiveGatewayErrors,
@@ -37,6 +50,8 @@ __all__ = [
     "Key",
     "LBError",
     "Lease",
+    "LeastConnections",
+    "LeastLoaded",
     "Load",
     "Lookup",
     "Maglev",
@@ -46,6 +61,7 @@ __all__ = [
     "OutlierEjection",
     "Picker",
     "Policy",
+    "PowerOfTwo",
     "Random",
     "Rendezvous",
     "RingHash",
@@ -56,6 +72,7 @@ __all__ = [
     "State",
     "SuccessRate",
     "TicketDecided",
+    "Ties",
     "UnknownBackend",
     "View",
     "WeightedRoundRobin",

@@ -20,6 +20,7 @@ try:
     from lbalgo.kernels.evidence import Evidence
     from lbalgo.kernels.hashing import KeyHasher, mix64, siphash24, xxh64
     from lbalgo.kernels.jump import JumpBuckets, jump
+    from lbalgo.kernels.load_picker import LoadPicker
     from lbalgo.kernels.loads import ForeignLoad, InFlightCounts, LoadState
     from lbalgo.kernels.maglev import MaglevTable
     from lbalgo.kernels.maglev import fill as maglev_fill
@@ -40,6 +41,7 @@ except ImportError as absent:
     from lbalgo.reference.evidence import Evidence  # type: ignore[assignment]
     from lbalgo.reference.hashing import KeyHasher, mix64, siphash24, xxh64  # type: ignore[assignment]
     from lbalgo.reference.jump import JumpBuckets, jump  # type: ignore[assignment]
+    from lbalgo.reference.load_picker import LoadPicker  # type: ignore[assignment]
     from lbalgo.reference.loads import ForeignLoad, InFlightCounts, LoadState  # type: ignore[assignment]
     from lbalgo.reference.maglev import MaglevTable  # type: ignore[assignment]
     from lbalgo.reference.maglev import fill as maglev_fill  # type: ignore[assignment]
@@ -61,6 +63,7 @@ __all__ = [
     "JumpBuckets",
     "KeyHasher",
     "Lease",
+    "LoadPicker",
     "LoadState",
     "MaglevTable",
     "Period",

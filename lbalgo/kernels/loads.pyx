@@ -45,10 +45,11 @@ cdef class LoadState:
     cdef double value(self, Py_ssize_t row) except? -1.0:
         return 0.0
 
-    cdef void values(self, const int64_t *rows, double *out, Py_ssize_t n) except *:
+    cdef void values(self, int64_t[::1] rows, Py_ssize_t start, Py_ssize_t n, double *out) except *:
+        """`value` of n rows, from rows[start] on."""
         cdef Py_ssize_t i
         for i in range(n):
-            out[i] = self.value(rows[i])
+            out[i] = self.value(rows[start + i])
 
     def started(self, row, cost, now):
         """A request of this cost was sent to the backend in `row` at `now` (seconds)."""
@@ -115,10 +116,11 @@ cdef class InFlightCounts(LoadState):
     cdef double value(self, Py_ssize_t row) except? -1.0:
         return <double>self.counts[row] if row < self.size else 0.0
 
-    cdef void values(self, const int64_t *rows, double *out, Py_ssize_t n) except *:
-        cdef Py_ssize_t i
+    cdef void values(self, int64_t[::1] rows, Py_ssize_t start, Py_ssize_t n, double *out) except *:
+        cdef Py_ssize_t i, row
         for i in range(n):
-            out[i] = <double>self.counts[rows[i]] if rows[i] < self.size else 0.0
+            row = rows[start + i]
+            out[i] = <double>self.counts[row] if row < self.size else 0.0
 
     def restart(self, row):
         """`row` belongs to another backend from now on: nothing of it is in flight."""

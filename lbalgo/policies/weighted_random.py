@@ -56,7 +56,7 @@ class Random:
     ) -> TicketPicker[B]:
         """A picker for this view; the generator goes on where the previous one's stands."""
         view = view_of(view)
-        return unkeyed_picker(self, view, previous, lambda: _table(view), RANDOM)
+        return unkeyed_picker(self, view, previous, lambda: alias_table(view), RANDOM)
 
     def to_dict(self) -> dict[str, object]:
         """Plain data."""
@@ -110,7 +110,8 @@ def _effective(view: View[Any], slots: Any) -> list[float]:
     return product
 
 
-def _table(view: View[Any]) -> AliasTable:
+def alias_table(view: View[Any]) -> AliasTable:
+    """The table that draws the eligible backends of a view by weight x factor; at least one has to be eligible."""
     slots = np.flatnonzero(view.eligible)
     counts = [count % TICKETS for count in ticket_counts(_effective(view, slots))]
     return AliasTable(slots, np.array(counts, dtype=np.uint64), [mix64(xxh64(i.encode())) for i in view.ids])

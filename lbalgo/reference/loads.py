@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from lbalgo.errors import ConfigError
@@ -27,6 +27,11 @@ class LoadState:
     def value(self, row: int) -> float:
         """`at`, unchecked."""
         return 0.0
+
+    def values(self, rows: Sequence[int], start: int, n: int, out: list[float]) -> None:
+        """`value` of n rows, from rows[start] on."""
+        for i in range(n):
+            out[i] = self.value(rows[start + i])
 
     def started(self, row: int, cost: float, now: float) -> None:
         """A request of this cost was sent to the backend in `row` at `now` (seconds)."""

@@ -1,0 +1,48 @@
+cimport cython
+from libc.stdint cimport int64_t, uint64_t
+from lbalgo.kernels.hashing cimport c_mix64 as mix64
+from lbalgo.kernels.loads cimport LoadState
+from lbalgo.kernels.structure cimport Cursor, Structure
+
+ctypedef Py_ssize_t[64] Drawn  # BLOCK of them
+ctypedef double[64] Loads
+
+cdef object NOTHING
+cdef uint64_t GAMMA, WORD
+cdef Py_ssize_t BLOCK
+cdef double UNIT
+
+@cython.final
+cdef class LoadPicker:
+    cdef readonly object policy
+    cdef readonly object view
+    cdef readonly tuple backends
+    cdef readonly object spec
+    cdef readonly LoadState load
+    cdef readonly object rows
+    cdef readonly Py_ssize_t unused
+    cdef readonly Structure table
+    cdef readonly Cursor cursor
+    cdef readonly Py_ssize_t choices
+    cdef readonly bint first
+    cdef readonly Py_ssize_t count
+    cdef readonly int exponent
+    cdef int64_t[::1] _slots
+    cdef int64_t[::1] _lanes
+    cdef int64_t[::1] _rows
+    cdef double[::1] _weights
+    @cython.locals(slot=Py_ssize_t)
+    cdef inline object _serve(self)
+    cdef inline uint64_t _peek(self) noexcept
+    cdef inline void _spend(self) noexcept
+    cdef inline double _score(self, Py_ssize_t slot) except? -1.0
+    cdef inline Py_ssize_t _decide(self, uint64_t ticket) except -2
+    @cython.locals(loads=Loads, least=double, tied=double, score=double, best=Py_ssize_t, start=Py_ssize_t,
+                   size=Py_ssize_t, i=Py_ssize_t, slot=Py_ssize_t)
+    cdef Py_ssize_t _least(self, uint64_t ticket) except -2
+    @cython.locals(coin=double)
+    cdef inline bint _wins(self, uint64_t ticket, uint64_t slot, double tied) noexcept
+    @cython.locals(drawn=Drawn, least=double, score=double, best=Py_ssize_t, slot=Py_ssize_t, i=Py_ssize_t,
+                   found=Py_ssize_t, draw=Py_ssize_t, fresh=bint)
+    cdef Py_ssize_t _least_drawn(self, uint64_t ticket) except -2
+    cdef inline Py_ssize_t _draw(self, uint64_t ticket, uint64_t draw) noexcept

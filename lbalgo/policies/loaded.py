@@ -1,0 +1,67 @@
+"""What building a picker by live load has in common: load, rows and cursor handed on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import numpy as np
+
+from lbalgo.active import LoadPicker, Structure
+from lbalgo.errors import ConfigError
+from lbalgo.loads.specs import started
+from lbalgo.policies.building import cursor_of
+from lbalgo.types import I64, Backend, LoadSpec, Picker
+from lbalgo.view import View
+
+B = TypeVar("B", bound=Backend)
+
+
+def load_picker(
+    policy: Any,
+    view: View[B],
+    previous: Picker[B] | None,
+    spec: LoadSpec,
+    *,
+    choices: int | None = None,
+    first: bool = False,
+    table: Callable[[], Structure] = Structure,
+) -> LoadPicker[B]:
+    """A picker by live load; `choices` None compares all, otherwise `table` makes the table to draw from.
+
+    The previous picker's load is taken over if its specification is equal; otherwise a new one starts from 0.
+    """
+    compared = len(view) if choices is None else choices
+    built = table() if compared < np.count_nonzero(view.eligible) else Structure()
+    same = isinstance(previous, LoadPicker) and previous.spec == spec
+    load = previous.load if isinstance(previous, LoadPicker) and same else started(spec)
+    rows, unused = rows_of(view, previous)
+    return LoadPicker(policy, view, spec, load, rows, unused, built, cursor_of(previous), compared, first)
+
+
+def rows_of(view: View[Any], previous: Picker[Any] | None) -> tuple[I64, int]:
+    """The row of each slot, and the first row never used: the view's rows, or the previous picker's by id.
+
+    A backend that joins gets a row nobody had before: requests to those that left may still be open in theirs.
+
+    Raises
+    ------
+    ConfigError : the view's rows are not distinct integers in [0, 2**31).
+    """
+    known: dict[str, int] = {}
+    unused = 0
+    if isinstance(previous, LoadPicker):
+        known, unused = dict(zip(previous.view.ids, previous.rows.tolist(), strict=True)), previous.unused
+    if view.rows is None:
+        rows = np.empty(len(view), dtype=np.int64)
+        for slot, id in enumerate(view.ids):
+            rows[slot] = known.get(id, unused)
+            unused += id not in known
+    else:
+        rows = view.rows
+        for row in rows[(rows < 0) | (rows >= 2**31)].tolist():
+            raise ConfigError("rows", row, "must be in [0, 2**31)")
+        if len(np.unique(rows)) != len(rows):
+            raise ConfigError("rows", rows.tolist(), "must be distinct")
+        unused = max(unused, int(rows.max(initial=-1)) + 1)
+    return rows, unused

@@ -1,0 +1,300 @@
+"""`LoadPicker`: every picker that compares live loads.
+
+The score of a backend is (load + 1) / weight, weight being the configured one times the signals' factor: what its
+share of the work would be if it got this request too. The least score wins. Either all eligible backends are compared,
+or `choices` distinct ones drawn by weight; a pool no larger than `choices` is always compared whole.
+
+Scores are compared as what they are, correctly rounded quotients of doubles. Rounding is monotone, so the order is
+total, no backend is passed over for one whose true score is greater by more than 2**-52 of it, and true ties (1 + 1
+over 2, 3 + 1 over 4) are always found. Weights are first scaled by one power of two, which changes no quotient's bits,
+so that the greatest is in [0.5, 1); a weight 2**1000 times smaller than that counts as 2**-1000.
+
+All randomness of a decision comes from its one 64-bit ticket. Draw j is what the alias table says to mix64(ticket + j *
+gamma), draw 0 to the ticket itself; the distinct backends in order of first appearance are a sample without replacement
+in proportion to weight. After 4 N draws the missing are drawn from the missing alone: the same law.
+
+This one text is both twins, as in `lbalgo.reference.pickers`; types are in `kernels/load_picker.pxd`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lbalgo.errors import ConfigError, NoBackend
+
+try:  # the compiler needs to see this import; at run time nobody needs Cython installed
+    import cython
+except ModuleNotFoundError:
+    from lbalgo.reference import shadow as cython
+
+if not cython.compiled:
+    from lbalgo.reference.hashing import mix64
+    from lbalgo.reference.loads import LoadState
+    from lbalgo.reference.structure import Cursor, Structure
+
+if TYPE_CHECKING:
+    from lbalgo.types import F64, I64
+
+NOTHING = ()
+GAMMA = 0x9E3779B97F4A7C15  # SplitMix64's increment, 2**64 / golden ratio
+WORD = 0xFFFFFFFFFFFFFFFF
+UNIT = 2.0**-53
+BLOCK = 64  # loads read at once, and most backends drawn and compared: as many as are kept on the C stack
+
+
+class LoadPicker:
+    """A snapshot that decides by live load; made by the policies, not by hand.
+
+    Parameters
+    ----------
+    policy : the frozen specification that built it.
+    view : the view it was built from.
+    spec : specification of the load; a later picker with an equal one takes the live load over.
+    load : the live load, read at every pick and never changed by one.
+    rows : row of each slot in the load.
+    unused : the first row that neither this picker nor one before it used.
+    table : alias table over the eligible backends by weight x factor; empty if all are compared.
+    cursor : generator state, handed on from the previous picker.
+    choices : how many distinct backends to draw and compare; as many as are eligible or more compare them all.
+    first : whether ties go to the first slot instead of being drawn by weight.
+    """
+
+    def __init__(
+        self,
+        policy: Any,
+        view: Any,
+        spec: Any,
+        load: LoadState,
+        rows: I64,
+        unused: int,
+        table: Structure,
+        cursor: Cursor,
+        choices: int,
+        first: bool,
+    ) -> None:
+        self.policy = policy
+        self.view = view
+        self.backends = view.backends
+        self.spec = spec
+        self.load = load
+        self.rows = rows
+        self.unused = unused
+        self.table = table
+        self.cursor = cursor
+        self.choices = choices
+        self.first = first
+        slots = np.flatnonzero(view.eligible)
+        self.count = len(slots)
+        weights = np.zeros(len(view))
+        self.exponent = 0
+        if len(slots):
+            self.exponent = int(np.frexp(view.weights[slots].max())[1])
+            scaled = np.ldexp(view.weights[slots], -self.exponent) * view.factors[slots]
+            weights[slots] = np.maximum(scaled, 2.0**-1000)
+        columns: Any = slots.astype(np.int64), rows[slots].astype(np.int64), rows.astype(np.int64), weights
+        if not cython.compiled:
+            columns = [column.tolist() for column in columns]
+        self._slots, self._lanes, self._rows, self._weights = columns
+
+    def pick(self, key: Any = None, *, exclude: Container[str] = NOTHING) -> Any:
+        """The backend of least score, of all or of those drawn; a key is accepted and ignored."""
+        if exclude is not NOTHING:
+            return self._pick_excluding(exclude)
+        return self._serve()
+
+    def _serve(self) -> Any:
+        slot = self._decide(self._peek())
+        if slot < 0:
+            self._refuse()
+        self._spend()
+        return self.backends[slot]
+
+    def _pick_excluding(self, exclude: Container[str]) -> Any:
+        if isinstance(exclude, (str, bytes)):
+            raise ConfigError("exclude", exclude, "must be a container of ids, not one string")
+        for slot in self._order(self._peek()):
+            if self.view.ids[slot] not in exclude:
+                self._spend()
+                return self.backends[slot]
+        if self.count == 0:
+            self._refuse()
+        raise NoBackend("excluded")
+
+    def _refuse(self) -> None:
+        raise NoBackend("ineligible" if len(self.backends) else "empty")
+
+    def walk(self, key: Any = None) -> Iterator[Any]:
+        """Every eligible backend once, best first; consumes no ticket, and starts with what `pick` would return.
+
+        If all are compared: by ascending score, ties by weight or by slot as in `pick`. If some are drawn: those by
+        ascending score, ties in the order drawn; then as many others are drawn, and so on.
+        """
+        return map(self.backends.__getitem__, self._order(self._peek()))
+
+    def _peek(self) -> int:
+        return mix64((self.cursor.state + GAMMA) & WORD)
+
+    def _spend(self) -> None:
+        self.cursor.state = (self.cursor.state + GAMMA) & WORD
+
+    def _score(self, slot: int) -> float:
+        return (self.load.value(self._rows[slot]) + 1.0) / self._weights[slot]  # type: ignore[no-any-return]
+
+    def _decide(self, ticket: int) -> int:
+        if self.choices >= self.count:
+            return self._least(ticket)
+        return self._least_drawn(ticket)
+
+    def _least(self, ticket: int) -> int:
+        """The slot of least score, -1 if nobody is eligible."""
+        if not cython.compiled:
+            loads = [0.0] * BLOCK
+        least, tied, best, start = 0.0, 0.0, -1, 0
+        while start < self.count:
+            size = min(BLOCK, self.count - start)
+            self.load.values(self._lanes, start, size, loads)
+            for i in range(size):
+                slot = self._slots[start + i]
+                score = (loads[i] + 1.0) / self._weights[slot]
+                if score > least and best >= 0:
+                    continue
+                if score < least or best < 0:
+                    least, tied, best = score, self._weights[slot], slot
+                elif not self.first:
+                    tied += self._weights[slot]
+                    if self._wins(ticket, slot, tied):
+                        best = slot
+            start += size
+        return best
+
+    def _wins(self, ticket: int, slot: int, tied: float) -> bool:
+        """Whether the slot takes the place of those tied with it before; `tied` is their weight and its own."""
+        coin: float = (mix64((ticket + slot * GAMMA) & WORD) >> 11) * UNIT
+        return coin * tied < self._weights[slot]  # type: ignore[no-any-return]
+
+    def _least_drawn(self, ticket: int) -> int:
+        """The slot of least score among `choices` drawn, the first drawn of those tied."""
+        if not cython.compiled:
+            drawn = [0] * BLOCK
+        least, best, found, draw = 0.0, -1, 0, 0
+        while draw < 4 * self.count:
+            slot = self._draw(ticket, draw)
+            draw += 1
+            fresh = True
+            for i in range(found):
+                fresh = fresh and drawn[i] != slot
+            if fresh:
+                drawn[found] = slot
+                found += 1
+                score = self._score(slot)
+                if best < 0 or score < least:
+                    least, best = score, slot
+                if found == self.choices:
+                    return best
+        return next(iter(self._order(ticket)))
+
+    def _draw(self, ticket: int, draw: int) -> int:
+        return self.table.lookup(ticket if draw == 0 else mix64((ticket + draw * GAMMA) & WORD))
+
+    def _order(self, ticket: int) -> Iterator[int]:
+        """Slots of the eligible backends in order of preference."""
+        if self.choices >= self.count:
+            yield from self._ascending(ticket)
+            return
+        group: list[int] = []
+        for slot in self._sample(ticket):
+            group.append(slot)
+            if len(group) == self.choices:
+                yield from sorted(group, key=self._key)
+                group = []
+        yield from sorted(group, key=self._key)
+
+    def _key(self, slot: int) -> float:
+        return self._score(slot)
+
+    def _ascending(self, ticket: int) -> Iterator[int]:
+        """All by ascending score, the tied among themselves in an order drawn by weight, or by slot."""
+        scored = sorted((self._score(slot), slot) for slot in self._slots)
+        start = 0
+        for end in range(1, len(scored) + 1):
+            if end < len(scored) and scored[end][0] == scored[start][0]:
+                continue
+            tied = [slot for _, slot in scored[start:end]]
+            while len(tied) > 1 and not self.first:
+                best, weight = tied[0], self._weights[tied[0]]
+                for slot in tied[1:]:
+                    weight += self._weights[slot]
+                    if self._wins(ticket, slot, weight):
+                        best = slot
+                tied.remove(best)
+                ticket = mix64(ticket ^ WORD)
+                yield best
+            yield from tied
+            start = end
+
+    def _sample(self, ticket: int) -> Iterator[int]:
+        """All, drawn one after the other by weight."""
+        seen: set[int] = set()
+        draw = 0
+        while draw < 4 * self.count and len(seen) < self.count:
+            slot = self._draw(ticket, draw)
+            draw += 1
+            if slot not in seen:
+                seen.add(slot)
+                yield slot
+        missing = [slot for slot in self._slots if slot not in seen]
+        while missing:
+            chosen, weight = 0, 0.0
+            ticket = mix64(ticket ^ WORD)
+            for i, slot in enumerate(missing):
+                weight += self._weights[slot]
+                if self._wins(ticket, slot, weight):
+                    chosen = i
+            yield missing.pop(chosen)
+
+    def drawn(self, ticket: int) -> list[int]:
+        """The slots compared for a ticket, in the order drawn, or all eligible ones if all are compared."""
+        if isinstance(ticket, bool) or not isinstance(ticket, (int, np.integer)):
+            raise TypeError(f"a ticket is an int, not {type(ticket).__name__}")
+        if not 0 <= ticket < 1 << 64:
+            raise ConfigError("ticket", ticket, "must be in [0, 2**64)")
+        if self.choices >= self.count:
+            return list(self._slots)
+        sample = self._sample(int(ticket))
+        return [next(sample) for _ in range(self.choices)]
+
+    def scores(self) -> F64:
+        """(load + 1) / (weight x factor) of each slot now; infinite where not eligible."""
+        out = np.full(len(self.backends), np.inf)
+        for slot in self._slots:
+            out[slot] = self._score(slot)
+        with np.errstate(over="ignore"):
+            return np.asarray(np.ldexp(out, -self.exponent), dtype=np.float64)
+
+    def check_invariants(self) -> None:
+        """Raises AssertionError where the picker contradicts its view or its rows."""
+        weights = np.array(self._weights)
+        assert len(self.backends) == len(self.view) == len(self.rows), "one backend and one row for each slot"
+        assert ((weights > 0) == self.view.eligible).all(), "the eligible have weight, and nobody else"
+        assert list(self._slots) == np.flatnonzero(self.view.eligible).tolist(), "all eligible are considered"
+        assert len(set(self.rows.tolist())) == len(self.rows), "no two backends share a row"
+        assert self.choices >= self.count or self.table.slots == len(self.view), "the table covers the view's slots"
+
+    def reseed(self, seed: int) -> None:
+        """Moves the cursor: the sequence of draws goes on from here."""
+        self.cursor.state = seed
+
+    def __repr__(self) -> str:
+        return f"{self.policy!r}.build({self.view!r})"
+
+    def __reduce__(self) -> tuple[Any, tuple[Any, ...]]:
+        return _rebuild, (self.policy, self.view, self.cursor.state)
+
+
+def _rebuild(policy: Any, view: Any, state: int) -> Any:
+    picker = policy.build(view)
+    picker.reseed(state)
+    return picker
