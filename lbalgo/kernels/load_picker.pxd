@@ -10,7 +10,7 @@ ctypedef double[64] Loads
 cdef object NOTHING
 cdef uint64_t GAMMA, WORD
 cdef Py_ssize_t BLOCK
-cdef double UNIT
+cdef double UNIT, SURE, INFINITE
 
 @cython.final
 cdef class LoadPicker:
@@ -37,7 +37,7 @@ cdef class LoadPicker:
     cdef inline void _spend(self) noexcept
     cdef inline double _score(self, Py_ssize_t slot) except? -1.0
     cdef inline Py_ssize_t _decide(self, uint64_t ticket) except -2
-    @cython.locals(loads=Loads, least=double, tied=double, score=double, best=Py_ssize_t, start=Py_ssize_t,
+    @cython.locals(loads=Loads, least=double, tied=double, bound=double, score=double, best=Py_ssize_t, start=Py_ssize_t,
                    size=Py_ssize_t, i=Py_ssize_t, slot=Py_ssize_t)
     cdef Py_ssize_t _least(self, uint64_t ticket) except -2
     @cython.locals(coin=double)

@@ -40,11 +40,14 @@ class Ties(enum.Enum):
     Examples
     --------
     >>> Ties.WEIGHTED
-    <Ties.WEIGHTED: 'weighted'>
+    Ties.WEIGHTED
     """
 
     WEIGHTED = "weighted"
     FIRST = "first"
+
+    def __repr__(self) -> str:
+        return f"Ties.{self.name}"
 
 
 @dataclass(frozen=True)

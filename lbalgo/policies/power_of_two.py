@@ -10,8 +10,8 @@ The backends drawn are distinct: with replacement, two backends would be half ra
 method, so a backend of half the weight is drawn half as often, and the score (load + 1) / weight is compared.
 
 Costs: build O(N); pick O(choices squared), whatever the pool's size; memory 64 bytes a backend.
-Sources: Mitzenmacher, "The power of two choices in randomized load balancing", IEEE TPDS 12, 2001; Azar, Broder, Karlin,
-Upfal, "Balanced allocations", SIAM J. Comput. 29, 1999; Vvedenskaya, Dobrushin, Karpelevich 1996.
+Sources: Mitzenmacher, "The power of two choices in randomized load balancing", IEEE TPDS 12, 2001; Azar, Broder,
+Karlin, Upfal, "Balanced allocations", SIAM J. Comput. 29, 1999; Vvedenskaya, Dobrushin, Karpelevich 1996.
 """
 
 from __future__ import annotations

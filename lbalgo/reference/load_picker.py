@@ -42,6 +42,8 @@ NOTHING = ()
 GAMMA = 0x9E3779B97F4A7C15  # SplitMix64's increment, 2**64 / golden ratio
 WORD = 0xFFFFFFFFFFFFFFFF
 UNIT = 2.0**-53
+SURE = 1 + 2.0**-50  # a product with this is greater, whatever two roundings do
+INFINITE = float("inf")
 BLOCK = 64  # loads read at once, and most backends drawn and compared: as many as are kept on the C stack
 
 
@@ -149,21 +151,22 @@ class LoadPicker:
         return self._least_drawn(ticket)
 
     def _least(self, ticket: int) -> int:
-        """The slot of least score, -1 if nobody is eligible."""
+        """The slot of least score, -1 if nobody is eligible; divides only where the quotient could still be least."""
         if not cython.compiled:
             loads = [0.0] * BLOCK
-        least, tied, best, start = 0.0, 0.0, -1, 0
+        least, tied, bound, best, start = INFINITE, 0.0, INFINITE, -1, 0
         while start < self.count:
             size = min(BLOCK, self.count - start)
             self.load.values(self._lanes, start, size, loads)
             for i in range(size):
                 slot = self._slots[start + i]
-                score = (loads[i] + 1.0) / self._weights[slot]
-                if score > least and best >= 0:
+                if loads[i] + 1.0 > bound * self._weights[slot]:
                     continue
+                score = (loads[i] + 1.0) / self._weights[slot]
                 if score < least or best < 0:
                     least, tied, best = score, self._weights[slot], slot
-                elif not self.first:
+                    bound = least * SURE
+                elif score == least and not self.first:
                     tied += self._weights[slot]
                     if self._wins(ticket, slot, tied):
                         best = slot
