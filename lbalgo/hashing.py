@@ -148,9 +148,8 @@ def key_hasher(hasher: Any, seed: int) -> KeyHasher:
     if isinstance(hasher, (XXH64, XXH3, Murmur3, SipHash)):
         return hasher.key_hasher(seed)
     if not callable(hasher) or isinstance(hasher, type):
-        raise ConfigError(
-            "hasher", hasher, "must be XXH64(), XXH3(), Murmur3(), SipHash(secret) or a function of bytes"
-        )
+        shown = "(not shown)" if isinstance(hasher, (bytes, bytearray)) else hasher  # a secret without its SipHash
+        raise ConfigError("hasher", shown, "must be XXH64(), XXH3(), Murmur3(), SipHash(secret) or a function of bytes")
     return KeyHasher(_FUNCTION, seed, 0, 0, function)
 
 
@@ -165,7 +164,8 @@ def hasher_from_dict(data: object) -> Hasher:
     if isinstance(name, str) and name in _NAMED:
         return _NAMED[name]()
     if isinstance(data, (str, Mapping)):
-        raise ConfigError("hasher", data, f"must be one of {', '.join(_NAMED)}, or be passed as an object (hasher=...)")
+        known = f"must be one of {', '.join(_NAMED)} and nothing else, or be passed as an object (hasher=...)"
+        raise ConfigError("hasher", data.get("type") if isinstance(data, Mapping) else data, known)
     key_hasher(data, 0)
     return data  # type: ignore[return-value]
 
@@ -206,7 +206,7 @@ def hash_many(keys: Any, *, hasher: Hasher = XXH64(), seed: int = 0) -> U64:
     Parameters
     ----------
     keys : a list or other iterable of keys; a one-dimensional NumPy array of integers (>= 0), bytes (``S``), text
-        (``U``) or objects; or a pair (data, offsets) of a bytes-like object and len + 1 ascending integers. NumPy drops
+        (``U``) or objects; or a pair (data, offsets) of contiguous bytes and len + 1 ascending integers. NumPy drops
         the trailing NULs of ``S`` and ``U`` elements before anybody can see them.
     hasher, seed : as for `hash_key`.
 
@@ -260,8 +260,8 @@ def _is_buffer(keys: Any) -> bool:
 
 
 def _digest_array(hasher: Any, keys: np.ndarray[Any, Any]) -> U64:
-    if keys.ndim != 1:
-        raise ConfigError("keys", keys, "must have one dimension")
+    if keys.ndim != 1 or isinstance(keys, np.ma.MaskedArray):
+        raise ConfigError("keys", keys, "must have one dimension and no mask")
     out = np.empty(len(keys), dtype=np.uint64)
     kind = keys.dtype.kind
     if kind in "ui":
@@ -276,7 +276,10 @@ def _digest_array(hasher: Any, keys: np.ndarray[Any, Any]) -> U64:
 
 
 def _digest_spans(hasher: Any, data: Any, offsets: Any) -> U64:
-    raw = np.frombuffer(data, dtype=np.uint8)
+    view = memoryview(data)
+    if view.itemsize != 1 or view.ndim != 1 or not view.c_contiguous:
+        raise ConfigError("keys", data, "an offset buffer's data must be contiguous single bytes, one-dimensional")
+    raw = np.frombuffer(view, dtype=np.uint8)
     edges = np.asarray(offsets)
     if edges.ndim != 1 or len(edges) == 0 or edges.dtype.kind not in "ui":
         raise ConfigError("offsets", offsets, "must be a one-dimensional array of at least one integer")
