@@ -1,0 +1,137 @@
+"""Key hashing compiled and plain: every kind of key, every form of bulk, the same tickets and the same errors."""
+
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lbalgo.kernels import hashing as compiled
+from lbalgo.reference import hashing as plain
+
+KINDS = range(4)
+WORDS = st.integers(0, 2**64 - 1)
+LATIN1 = st.text(st.characters(max_codepoint=0xFF), min_size=1)
+UCS2 = st.text(st.characters(min_codepoint=0x100, max_codepoint=0xFFFF, codec="utf-8"), min_size=1)
+UCS4 = st.text(st.characters(min_codepoint=0x10000), min_size=1)
+TEXT = st.one_of(st.text(st.characters(max_codepoint=0x7F)), LATIN1, UCS2, UCS4, st.text())
+
+
+class Text(str):
+    __slots__ = ()
+
+
+class Bytes(bytes):
+    __slots__ = ()
+
+
+class Number(int):
+    __slots__ = ()
+
+
+KEYS = st.one_of(
+    TEXT,
+    TEXT.map(Text),
+    st.binary(max_size=80),
+    st.binary().map(Bytes),
+    st.binary().map(bytearray),
+    st.binary().map(memoryview),
+    st.tuples(st.binary(), st.integers(1, 4)).map(lambda p: memoryview(p[0])[:: p[1]]),
+    st.binary().map(lambda b: memoryview(b)[::-1]),
+    st.lists(WORDS, max_size=4).map(lambda w: memoryview(np.array(w, np.uint64))),
+    WORDS,
+    st.sampled_from([0, 1, 2**63 - 1, 2**63, 2**64 - 1]),
+    WORDS.map(Number),
+)
+RANGE = st.sampled_from(
+    ["\ud800", "a\udfffb", Text("\ud800"), -1, -(2**63), -(2**70), 2**64, 2**200, Number(-1)],
+)
+ALIEN = st.sampled_from(
+    [True, False, None, 1.0, float("nan"), 1j, (), ["a"], np.uint64(1), np.int8(1), np.float64(1), object]
+)
+
+WRONG = st.one_of(RANGE, ALIEN)
+
+
+def function(data):
+    return int.from_bytes(data[:9], "big") % 2**64 + len(data) % 3
+
+
+def machines(kind, seed, k0, k1):
+    return [m.KeyHasher(kind, seed, k0, k1, function if kind >= 2 else None) for m in (compiled, plain)]
+
+
+def outcome(call, *arguments):
+    try:
+        return call(*arguments)
+    except Exception as error:
+        return type(error), error.args
+
+
+@given(KEYS, st.sampled_from(KINDS), WORDS, WORDS, WORDS)
+def test_keys(key, kind, seed, k0, k1):
+    fast, slow = machines(kind, seed, k0, k1)
+    assert (fast.kind, fast.seed) == (slow.kind, slow.seed)
+    assert outcome(fast, key) == outcome(slow, key)
+    raw = plain.key_bytes(key)
+    assert outcome(slow, key) == outcome(slow, raw)
+
+
+@given(WRONG, st.sampled_from(KINDS))
+def test_wrong_keys(key, kind):
+    fast, slow = machines(kind, 0, 0, 0)
+    assert outcome(fast, key) == outcome(slow, key)
+    assert isinstance(outcome(fast, key), tuple)
+
+
+@given(st.lists(KEYS, max_size=12), st.one_of(st.none(), WRONG), st.sampled_from(KINDS), WORDS)
+def test_sequences(keys, wrong, kind, seed):
+    if wrong is not None:
+        keys = [*keys, wrong]
+    results = []
+    for machine in machines(kind, seed, 1, 2):
+        out = np.zeros(len(keys), np.uint64)
+        results.append((outcome(machine.sequence, keys, out), out.tolist()))
+    assert results[0] == results[1]
+
+
+@given(st.lists(WORDS, max_size=40), st.sampled_from(KINDS), WORDS)
+def test_words(words, kind, seed):
+    results = []
+    for machine in machines(kind, seed, 1, 2):
+        out = np.zeros(len(words), np.uint64)
+        results.append((outcome(machine.words, np.array(words, np.uint64), out), out.tolist()))
+        if results[-1][0] is None:
+            assert out.tolist() == [machine(word) for word in words]
+    assert results[0] == results[1]
+
+
+@given(st.binary(), st.lists(st.integers(0, 10**6), max_size=20), st.sampled_from(KINDS), WORDS)
+def test_spans(data, cuts, kind, seed):
+    edges = np.array(sorted(c % (len(data) + 1) for c in cuts) or [0], np.int64)
+    results = []
+    for machine in machines(kind, seed, 1, 2):
+        out = np.zeros(len(edges) - 1, np.uint64)
+        done = outcome(machine.spans, np.frombuffer(data, np.uint8), edges[:-1], edges[1:], out)
+        results.append((done, out.tolist()))
+        if done is None:
+            assert out.tolist() == [machine(data[a:b]) for a, b in itertools.pairwise(edges)]
+    assert results[0] == results[1]
+
+
+@pytest.mark.parametrize("value", [-1, 2**64, True, None, 1.0, "1", np.uint64(1)])
+@pytest.mark.parametrize("kind", [2, 3])
+def test_functions_that_return_no_hash(kind, value):
+    both = [outcome(m.KeyHasher(kind, 0, 0, 0, lambda data: value), b"key") for m in (compiled, plain)]
+    assert both[0] == both[1]
+    assert both[0][0].__name__ == "ConfigError"
+    assert both[0][1][0] == "hasher"
+
+
+def test_functions_that_raise():
+    def broken(data):
+        raise LookupError(data)
+
+    both = [outcome(m.KeyHasher(2, 0, 0, 0, broken), "key") for m in (compiled, plain)]
+    assert both[0] == both[1] == (LookupError, (b"key",))
