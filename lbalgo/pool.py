@@ -65,7 +65,8 @@ class Pool:
         self.forget_after = forget_after
         self.rows = Rows()
         self.told = np.zeros(0, np.uint8)  # by row: the merged state the signals were last told
-        self.versions: list[Any] | None = None
+        self.versions: list[Any] | None = None  # what the view was made of
+        self.refused: list[Any] | None = None  # what the policy last refused
         self.news: deque[Event] = deque()
         self.ejections: dict[str, int] = {}
         self.rebuilds = self.panics = 0
@@ -85,7 +86,7 @@ class Pool:
             signal.advance(now)
         self._drain()
         if _same(self.view, members):
-            self.refresh(now)
+            self.refresh(now, again=True)
             return
         saved = [signal.snapshot() for signal in self.signals]
         try:
@@ -121,10 +122,14 @@ class Pool:
             for row in reused:
                 restart(row)
 
-    def refresh(self, now: float) -> None:
-        """Merges what the signals say now, and builds a picker if that is anything new."""
+    def refresh(self, now: float, *, again: bool = False) -> None:
+        """Merges what the signals say now, and builds a picker if that is anything new.
+
+        What was refused is not tried a second time until it has changed, or the caller says `again`.
+        """
         self._drain()
-        if self.versions == [signal.version for signal in self.signals]:
+        versions = [signal.version for signal in self.signals]
+        if versions == self.versions or (versions == self.refused and not again):
             return
         old = self.view
         told = self.told[old.rows]
@@ -132,13 +137,14 @@ class Pool:
             factors, states, versions = settle(self.signals, old.ids, told, now)
         finally:
             self.told[old.rows] = told
+            self.refused = [signal.version for signal in self.signals]  # until it turns out well
             self._drain()
         if not (np.array_equal(factors, old.factors) and np.array_equal(states, old.states)):
             view = View(
                 old.backends, old.weights, factors, states, panic_below=self.panic_below, rows=old.rows, ids=old.ids
             )
             self._show(view, self.policy.build(view, previous=self.picker), now)
-        self.versions = versions
+        self.versions, self.refused = versions, None
 
     def _show(self, view: View[Any], picker: Any, now: float) -> None:
         old = self.view
@@ -156,7 +162,7 @@ class Pool:
         """Tells the signals the time and follows what they make of it."""
         for signal in self.signals:
             signal.advance(now)
-        self.refresh(now)
+        self.refresh(now, again=True)
 
     def testify(self, slot: int, code: int, latency: float | None, pause: float | None, now: float) -> None:
         """Every witness hears how a request ended; who listens hears for how long the backend asked to be spared."""
@@ -213,7 +219,7 @@ class Pool:
         self.versions = None
         try:
             self._load(states, now)
-            self.refresh(now)
+            self.refresh(now, again=True)
         except BaseException:
             self._load(saved, now)
             self.told = told
