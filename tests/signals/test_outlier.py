@@ -244,12 +244,13 @@ def test_tick_order_readmits_then_judges_then_decays():
 
 
 def test_judges_see_whole_intervals():
+    """The tenth failure comes after the tick, and its observation runs the tick first."""
     signal = pool(3, FailurePercentage(50, 1, 10))
     fail(signal, 0, 9.0, 9)
-    signal.advance(10.0)
     fail(signal, 0, 11.0)
     signal.advance(20.0)
     assert signal.drain_events() == []
+    assert signal.evidence.rows()[0] == (10, 0, 0, 0)
 
 
 def test_worst_first_ties_by_id():
