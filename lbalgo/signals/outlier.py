@@ -209,7 +209,8 @@ class OutlierEjection:
         self._forget()
 
     def apply(self, factors: F64, states: U8) -> None:
-        """Make the ejected at least UNHEALTHY; factors stay as they are."""
+        """Write factors of 1, and make the ejected at least UNHEALTHY."""
+        factors[:] = 1.0
         np.maximum(states, self._column, out=states)
 
     def drain_events(self) -> list[Event]:
