@@ -1,4 +1,4 @@
-from libc.stdint cimport int32_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint64_t
 from lbalgo.kernels.structure cimport Structure
 
 cdef double c_neg_log(uint64_t k) noexcept nogil
@@ -6,9 +6,10 @@ cdef double c_neg_log(uint64_t k) noexcept nogil
 cdef class RendezvousRace(Structure):
     cdef readonly Py_ssize_t size
     cdef readonly bint even
-    cdef list racers
     cdef object columns
     cdef const uint64_t *salts
+    cdef const double *mantissas
+    cdef const int64_t *powers
     cdef const double *weights
     cdef const double *inverses
     cdef const int32_t *owners

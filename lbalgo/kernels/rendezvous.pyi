@@ -1,4 +1,4 @@
-from typing import Any, final
+from typing import Any, Self, final
 
 from lbalgo.kernels.structure import Structure
 
@@ -6,7 +6,7 @@ def neg_log(k: int) -> float: ...
 
 @final
 class RendezvousRace(Structure):
-    def __init__(self, salts: Any, owners: Any, mantissas: Any, exponents: Any, slots: int) -> None: ...
+    def __new__(cls, salts: Any, owners: Any, mantissas: Any, exponents: Any, slots: int) -> Self: ...
     @property
     def size(self) -> int: ...
     @property

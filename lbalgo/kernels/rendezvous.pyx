@@ -113,18 +113,20 @@ cdef class RendezvousRace(Structure):
     def __cinit__(self, salts, owners, mantissas, exponents, slots):
         cdef cnp.ndarray salt = np.ascontiguousarray(salts, dtype=np.uint64)
         cdef cnp.ndarray owner = np.ascontiguousarray(owners, dtype=np.int32)
-        power = np.asarray(exponents, dtype=np.int64)
-        cdef cnp.ndarray weight = np.ldexp(mantissas, np.maximum(power - power.max(), FAR))
+        cdef cnp.ndarray mantissa = np.ascontiguousarray(mantissas, dtype=np.float64)
+        cdef cnp.ndarray power = np.ascontiguousarray(exponents, dtype=np.int64)
+        cdef cnp.ndarray weight = np.ldexp(mantissa, np.maximum(power - power.max(), FAR))
         cdef cnp.ndarray inverse = 2.0**-52 / weight
-        self.columns = (salt, owner, weight, inverse)
+        self.columns = (salt, owner, mantissa, power, weight, inverse)
         self.salts = <const uint64_t *>cnp.PyArray_DATA(salt)
         self.owners = <const int32_t *>cnp.PyArray_DATA(owner)
+        self.mantissas = <const double *>cnp.PyArray_DATA(mantissa)
+        self.powers = <const int64_t *>cnp.PyArray_DATA(power)
         self.weights = <const double *>cnp.PyArray_DATA(weight)
         self.inverses = <const double *>cnp.PyArray_DATA(inverse)
         self.size = cnp.PyArray_DIM(salt, 0)
         self.slots = slots
-        self.racers = list(zip(salt.tolist(), owner.tolist(), map(float, mantissas), power.tolist()))
-        self.even = len(set(zip(map(float, mantissas), power.tolist()))) == 1
+        self.even = bool((mantissa == mantissa[0]).all() and (power == power[0]).all())
 
     cdef Py_ssize_t lookup(self, uint64_t ticket) noexcept nogil:
         if self.even:
@@ -139,15 +141,16 @@ cdef class RendezvousRace(Structure):
     def walk(self, uint64_t ticket):
         """Every slot of the race once, by ascending score; O(N) to start, O(log N) a step."""
         cdef uint64_t k
+        cdef Py_ssize_t j
         order = []
-        for rank, (salt, owner, mantissa, exponent) in enumerate(self.racers):
-            k = c_mix64(ticket ^ <uint64_t>salt) >> 12
+        for j in range(self.size):
+            k = c_mix64(ticket ^ self.salts[j]) >> 12
             if self.even:
-                order.append((-<int64_t>k, rank, owner))
+                order.append((-<int64_t>k, j))
             else:
-                score, power = math.frexp(c_neg_log(k) / <double>mantissa)
-                order.append((power - exponent, score, -<int64_t>k, rank, owner))
+                score, power = math.frexp(c_neg_log(k) / self.mantissas[j])
+                order.append((power - self.powers[j], score, -<int64_t>k, j))
         heapq.heapify(order)
         while order:
-            *_, owner = heapq.heappop(order)
-            yield owner
+            *_, j = heapq.heappop(order)
+            yield self.owners[j]

@@ -10,7 +10,7 @@ last bit is enough to send a key to another backend than another machine does.
 
 Signals enter by the weight: w = weight * factor / (largest factor of the configured backends), for the eligible.
 
-Costs: build O(N); pick O(N), about one logarithm in it; memory 28 bytes a backend; disruption minimal.
+Costs: build O(N); pick O(N) with few logarithms; memory 44 bytes a backend; disruption minimal.
 Source: Thaler and Ravishankar, "Using name-based mappings to increase hit rates", IEEE/ACM ToN 6(1), 1998; weights
 after Schindelhauer and Schomaker, "Weighted distributed hash tables", SPAA 2005 (the logarithmic method).
 """
@@ -46,7 +46,7 @@ class Rendezvous:
     ------
     ConfigError : hasher or seed are invalid.
 
-    Costs: build O(N), pick O(N), walk O(N) and O(log N) a step, memory 28 bytes a backend, disruption minimal: a key
+    Costs: build O(N), pick O(N), walk O(N) and O(log N) a step, memory 44 bytes a backend, disruption minimal: a key
     moves only if its owner leaves, becomes ineligible or loses weight, or to a backend that joined, recovered or
     gained. `shares` is the law w / sum(w); u has 52 bits, so a share below about 2**-53 is never served.
     Any finite weights and factors will do: no product of them over- or underflows.
@@ -128,7 +128,7 @@ def rates(view: View[Any]) -> tuple[F64, I64]:
     Examples
     --------
     >>> rates(View.of({"a": 1e300, "b": 1e-300}, factors={"b": 1e-300}))[1].tolist()
-    [997, -1992]
+    [997, -1993]
     """
     weights, weight_powers = np.frexp(view.weights)
     factors, factor_powers = np.frexp(view.factors)
