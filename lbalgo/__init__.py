@@ -1,5 +1,6 @@
 """Which backend gets the next request, and how that decision stays right: load balancing as pure algorithms."""
 
+from lbalgo import measure
 from lbalgo.active import kernels
 from lbalgo.balancer import Balancer, Lease
 from lbalgo.endpoint import Endpoint
@@ -79,4 +80,5 @@ __all__ = [
     "hash_key",
     "hash_many",
     "kernels",
+    "measure",
 ]

@@ -17,10 +17,12 @@ from typing import Any
 
 import numpy as np
 
-from lbalgo.active import MaglevTable
+from lbalgo.active import JumpBuckets, MaglevTable, RendezvousRace, Ring
 from lbalgo.errors import ConfigError
+from lbalgo.measure.laws import jump_flows, race_flows
 from lbalgo.measure.method import Method
 from lbalgo.policies.building import KEYED
+from lbalgo.policies.rendezvous import rates
 from lbalgo.types import F64, I64, U64, TicketDecided
 
 SAMPLE = 1 << 17  # keys of the built-in sample: a moved fraction near 1 % then has a standard error of 0.03 %
@@ -93,10 +95,14 @@ def disruption(before: Any, after: Any, keys: Any = None) -> Disruption:
         if not isinstance(picker, TicketDecided) or getattr(picker, "source", KEYED) != KEYED:
             raise ConfigError(name, picker, "takes no key, so no key moves")
     ids = list(dict.fromkeys([*(b.id for b in before.backends), *(b.id for b in after.backends)]))
-    cells = None if keys is not None or not _hash_alike(before, after) else _cells(before, after)
-    if cells is not None:
-        tickets, sizes, total = cells
-        return _result(ids, _count(ids, before, after, tickets, tickets, sizes), total, Method.STRUCTURE)
+    if keys is None and _hash_alike(before, after):
+        cells = _cells(before, after)
+        if cells is not None:
+            tickets, sizes = cells
+            return _result(ids, _count(ids, before, after, tickets, tickets, sizes), sizes.sum(), Method.STRUCTURE)
+        flows = _lawful(ids, before, after)
+        if flows is not None:
+            return _result(ids, flows, 1.0, Method.LAW)
     if keys is None:
         keys = np.arange(SAMPLE, dtype=np.uint64)
     return _sampled(ids, before, after, keys if hasattr(keys, "__len__") else list(keys))
@@ -107,28 +113,63 @@ def _hash_alike(before: Any, after: Any) -> bool:
     return bool(np.array_equal(before.tickets(_PROBES), after.tickets(_PROBES)))
 
 
-def _cells(before: Any, after: Any) -> tuple[U64, F64, float] | None:
-    """Tickets that stand for cells on which neither picker changes its mind, the cells' sizes, and their total."""
-    kinds = before.structure, after.structure
-    tables = all(isinstance(s, MaglevTable) for s in kinds) and kinds[0].size == kinds[1].size
-    if tables and _by_place(before) and _by_place(after):
-        return np.arange(kinds[0].size, dtype=np.uint64), np.ones(kinds[0].size), float(kinds[0].size)
+def _cells(before: Any, after: Any) -> tuple[U64, F64] | None:
+    """Tickets that stand for cells of the key space on which neither picker changes its mind, and the cells' sizes."""
+    old, new = before.structure, after.structure
+    if isinstance(old, MaglevTable) and isinstance(new, MaglevTable) and old.size == new.size:
+        if _certain(before) and _certain(after) and _stays_in_table(before) and _stays_in_table(after):
+            return np.arange(old.size, dtype=np.uint64), np.ones(old.size)
+    elif isinstance(old, Ring) and isinstance(new, Ring) and _certain(before) and _certain(after):
+        ends = np.unique(np.concatenate((_arc_ends(before), _arc_ends(after))))
+        if len(ends):
+            sizes = np.diff(ends, prepend=ends[-1:]).astype(np.float64)  # modulo 2**64, as the circle is
+            return ends, sizes if len(ends) > 1 else np.array([2.0**64])
     return None
 
 
-def _by_place(picker: Any) -> bool:
-    """Whether a position alone decides: every coin is certain and no walk leaves the table."""
-    if picker.plain:
-        return True
+def _certain(picker: Any) -> bool:
+    """Whether every acceptance coin is certain, so that place alone decides."""
     chance = picker.acceptance()
-    if ((chance > 0) & (chance < 1)).any():
-        return False
-    able = np.flatnonzero(chance[np.asarray(picker.structure.table())] > 0)
+    return bool(picker.plain or ((chance == 0.0) | (chance == 1.0)).all())
+
+
+def _stays_in_table(picker: Any) -> bool:
+    """Whether every walk meets an eligible backend among the positions it looks at, at most 4 N."""
+    able = np.flatnonzero(picker.view.eligible[np.asarray(picker.structure.table())])
     if len(able) == 0:
         return False
     size = picker.structure.size
-    longest = int(np.diff(np.append(able, able[0] + size)).max())
-    return bool(longest <= min(4 * len(chance), size))
+    return bool(np.diff(np.append(able, able[0] + size)).max() <= min(4 * len(picker.backends), size))
+
+
+def _arc_ends(picker: Any) -> U64:
+    """The last ticket of every arc that one point of an eligible backend owns."""
+    ring = picker.structure
+    able = picker.view.eligible[np.asarray(ring.owners())]
+    points = np.asarray(ring.points(), dtype=np.uint64)[able]
+    gaps: U64 = np.roll(points, -1) - points
+    return points + gaps // np.uint64(2) if ring.nearest else points
+
+
+def _lawful(ids: list[str], before: Any, after: Any) -> _Flows | None:
+    """Flows by the joint law of the two pickers, if they have one."""
+    index = {id: k for k, id in enumerate(ids)}
+    kinds = before.structure, after.structure
+    if all(isinstance(s, RendezvousRace) for s in kinds):
+        mantissas, exponents = np.zeros((2, len(ids))), np.zeros((2, len(ids)), dtype=np.int64)
+        for side, picker in enumerate((before, after)):
+            at = [index[id] for id in picker.view.ids]
+            mantissa, exponents[side, at] = rates(picker.view)
+            mantissas[side, at] = np.where(picker.view.eligible, mantissa, 0.0)
+        for side in (0, 1):  # only ratios on one side matter; powers of two scale exactly
+            exponents[side] -= exponents[side, mantissas[side] > 0].max()
+        return race_flows(*np.ldexp(mantissas, exponents))
+    if all(isinstance(s, JumpBuckets) for s in kinds) and all(
+        p.plain and p.view.eligible.all() for p in (before, after)
+    ):
+        old, new = (np.array([index[id] for id in p.view.ids], dtype=np.int64) for p in (before, after))
+        return jump_flows(old, new)
+    return None
 
 
 def _count(ids: list[str], before: Any, after: Any, old: U64, new: U64, sizes: F64) -> _Flows:

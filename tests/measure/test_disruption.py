@@ -139,6 +139,94 @@ def test_other_size_is_sampled():
     assert result.method is Method.SAMPLE
 
 
+@pytest.mark.parametrize("lookup", list(lb.Lookup))
+@given(pools, pools, st.data())
+def test_rings_arc_by_arc(lookup, old, new, data):
+    """Every arc between neighbouring edges of either ring, found by asking around each point and each midpoint."""
+    policy = lb.RingHash(points=2, lookup=lookup)
+    before = policy.build(old)
+    sick = lb.View.of(
+        new, states=dict.fromkeys(data.draw(st.sets(st.sampled_from(sorted(new)))), State.UNHEALTHY), panic_below=0.0
+    )
+    assume(sick.eligible.any())
+    after = policy.build(sick)
+    result = disruption(before, after)
+    assert result.method is Method.STRUCTURE
+    points = sorted({int(p) for picker in (before, after) for p in picker.structure.points()})
+    middles = {((a + b) // 2 + d + h) % 2**64 for a in points for b in points for h in (0, 2**63) for d in (-1, 0, 1)}
+    edges = sorted(middles | {(p + d) % 2**64 for p in points for d in (0, 1)})
+    flows = Counter()
+    for last, end in zip([edges[-1] - 2**64, *edges], edges, strict=False):
+        flows[before.backends[before.slot(end)].id, after.backends[after.slot(end)].id] += end - last
+    expected = {pair: size / 2**64 for pair, size in flows.items() if pair[0] != pair[1]}
+    assert flows_of(result) == pytest.approx(expected, rel=1e-9, abs=1e-15)
+    check_laws(result, before, after)
+
+
+def test_one_point_owns_the_circle():
+    policy = lb.RingHash(points=1)
+    assert disruption(policy.build(["a"]), policy.build(["b"])).moved == 1.0
+    assert disruption(policy.build(["a"]), policy.build(["a"])).moved == 0.0
+
+
+@given(pools, pools)
+def test_rendezvous_by_law(old, new):
+    before, after = lb.Rendezvous().build(old), lb.Rendezvous().build(new)
+    result = disruption(before, after)
+    assert (result.method, result.exact) == (Method.LAW, True)
+    check_laws(result, before, after)
+
+
+@pytest.mark.parametrize(
+    "old, new",
+    [
+        ({"a": 1, "b": 2, "c": 3}, {"a": 2, "b": 1, "d": 3}),
+        ({"a": 1, "b": 2}, lb.View.of({"a": 1, "b": 2, "c": 2}, factors={"a": 0.5, "b": 0.1, "c": 0.3})),
+        ({"a": 1, "b": 2, "c": 2}, lb.View.of({"a": 1, "b": 2, "c": 2}, states={"c": State.UNHEALTHY})),
+        ({"a": 1e-200, "b": 2e-200}, {"a": 3e200, "b": 1e200, "c": 0}),
+    ],
+)
+def test_rendezvous_keeps_its_law(old, new):
+    before, after = lb.Rendezvous().build(old), lb.Rendezvous().build(new)
+    law, sampled = disruption(before, after), disruption(before, after, np.arange(100_000, dtype=np.uint64))
+    counts = flows_of(sampled)
+    assert counts.keys() <= flows_of(law).keys()
+    for pair, chance in flows_of(law).items():
+        assert_binomial(round(counts.get(pair, 0) * 100_000), 100_000, chance)
+
+
+@pytest.mark.parametrize("old, new", [(5, 8), (8, 5), (7, 7), (1, 2)])
+def test_jump_by_law(old, new):
+    before = lb.Jump().build([f"b{i}" for i in range(old)])
+    after = lb.Jump().build([f"b{i}" for i in range(new)], previous=before)
+    law, sampled = disruption(before, after), disruption(before, after, np.arange(50_000, dtype=np.uint64))
+    assert law.method is Method.LAW
+    assert law.moved == pytest.approx(1 - min(old, new) / max(old, new))
+    assert law.excess == 0.0
+    assert_binomial(round(sampled.moved * 50_000), 50_000, law.moved)
+
+
+def test_jump_with_a_hole_is_sampled():
+    before = lb.Jump().build(["a", "b", "c"])
+    after = lb.Jump().build({"a": 1, "b": 0, "c": 1}, previous=before)
+    result = disruption(before, after)
+    assert result.method is Method.SAMPLE
+    assert set(result.losers) == {"b"}
+
+
+@pytest.mark.parametrize("policy", [lb.RingHash(), lb.RingHash(lookup=lb.Lookup.NEAREST), lb.Rendezvous(), lb.Jump()])
+@pytest.mark.parametrize("weight", [0.5, 1.0, 3.0])
+def test_minimal_algorithms_have_no_excess(policy, weight):
+    """Not a little: exactly none, whichever backend joins or leaves or changes weight."""
+    if isinstance(policy, lb.Jump):
+        weight = 1.0
+    pool = {f"b{i}": weight for i in range(10)}
+    for old, new in ((pool, {**pool, "new": weight}), ({**pool, "old": weight}, pool)):
+        assert disruption(policy.build(old), policy.build(new)).excess == 0.0
+    if not isinstance(policy, lb.Jump):
+        assert disruption(policy.build(pool), policy.build({**pool, "b3": 2 * weight})).excess == 0.0
+
+
 def test_refusals():
     maglev = lb.Maglev().build(["a"])
     with pytest.raises(lb.ConfigError, match=r"before.*takes no key"):
