@@ -4,8 +4,19 @@ Everything here says how it was come by: on the structure, by the algorithm's la
 """
 
 from lbalgo.measure.balance import Balance, balance
+from lbalgo.measure.compare import Row, compare
 from lbalgo.measure.disruption import Disruption, disruption
 from lbalgo.measure.maglev_law import maglev_excess, maglev_size_for
 from lbalgo.measure.method import Method
 
-__all__ = ["Balance", "Disruption", "Method", "balance", "disruption", "maglev_excess", "maglev_size_for"]
+__all__ = [
+    "Balance",
+    "Disruption",
+    "Method",
+    "Row",
+    "balance",
+    "compare",
+    "disruption",
+    "maglev_excess",
+    "maglev_size_for",
+]

@@ -99,10 +99,11 @@ def disruption(before: Any, after: Any, keys: Any = None) -> Disruption:
         cells = _cells(before, after)
         if cells is not None:
             tickets, sizes = cells
-            return _result(ids, _count(ids, before, after, tickets, tickets, sizes), sizes.sum(), Method.STRUCTURE)
-        flows = _lawful(ids, before, after)
-        if flows is not None:
-            return _result(ids, flows, 1.0, Method.LAW)
+            flows = _count(ids, before, after, tickets, tickets, sizes)
+            return _result(ids, flows, float(sizes.sum()), Method.STRUCTURE)
+        law = _lawful(ids, before, after)
+        if law is not None:
+            return _result(ids, law, 1.0, Method.LAW)
     if keys is None:
         keys = np.arange(SAMPLE, dtype=np.uint64)
     return _sampled(ids, before, after, keys if hasattr(keys, "__len__") else list(keys))
@@ -147,8 +148,8 @@ def _arc_ends(picker: Any) -> U64:
     ring = picker.structure
     able = picker.view.eligible[np.asarray(ring.owners())]
     points = np.asarray(ring.points(), dtype=np.uint64)[able]
-    gaps: U64 = np.roll(points, -1) - points
-    return points + gaps // np.uint64(2) if ring.nearest else points
+    halves = (np.roll(points, -1) - points) // np.uint64(2)
+    return np.asarray(points + halves if ring.nearest else points, dtype=np.uint64)
 
 
 def _lawful(ids: list[str], before: Any, after: Any) -> _Flows | None:

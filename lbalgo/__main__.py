@@ -1,0 +1,5 @@
+"""``python -m lbalgo``."""
+
+from lbalgo.cli import main
+
+raise SystemExit(main())

@@ -1,0 +1,250 @@
+"""The command line: ``lbalgo compare``, ``lbalgo pick`` and ``lbalgo move``.
+
+Exit status: 0 done; 1 the results could not be written; 2 a wrong option or input, one line on standard error says
+which; 130 interrupted; 141 the reader of the output went away. Results go to standard output, all else to standard
+error, and nothing is written before everything has been computed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import textwrap
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+import numpy as np
+
+import lbalgo
+from lbalgo.cli_input import (
+    InputError,
+    default_policies,
+    id_and_weight,
+    policy_classes,
+    read_keys,
+    read_policy,
+    read_pool,
+)
+from lbalgo.cli_output import WIDTH, disruption_to_dict, movement, row_to_dict, table
+from lbalgo.endpoint import Endpoint
+from lbalgo.errors import DuplicateBackend, LBError, UnknownBackend
+from lbalgo.measure import Row, compare, disruption
+from lbalgo.measure.compare import newcomer, with_member, without
+from lbalgo.types import State
+from lbalgo.view import View
+
+POOL = {f"backend-{i:02d}": 1.0 + i % 4 for i in range(100)}  # weights 1 to 4: unequal, as pools are
+KEYS = 1_000_000  # the integers below it
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise InputError(f"{message} (see {self.prog} --help)")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command line.
+
+    Parameters
+    ----------
+    argv : arguments without the program's name; those of the process if None.
+
+    Returns the exit status; ``--help`` and ``--version`` leave by SystemExit.
+    """
+    try:
+        args = _parser().parse_args(argv)
+        lines: list[str] = args.command(args)
+    except (InputError, LBError) as error:
+        print("lbalgo:", " ".join(str(error).splitlines()), file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(file=sys.stderr)
+        return 130
+    return _write("".join(f"{line}\n" for line in lines))
+
+
+def _write(text: str) -> int:
+    try:
+        sys.stdout.flush()
+        sys.stdout.buffer.write(text.encode("utf-8", "surrogateescape"))
+        sys.stdout.flush()
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # so that the shutdown's flush is quiet
+        if isinstance(error, BrokenPipeError):
+            return 141
+        print(f"lbalgo: standard output: {os.strerror(error.errno or 0)}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    names = ", ".join(policy_classes())
+    parser = _Parser(prog="lbalgo", description="Measure and ask load-balancing policies.", epilog=f"policies: {names}")
+    parser.add_argument("--version", action="version", version=f"lbalgo {lbalgo.__version__} ({lbalgo.kernels()})")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    pool = _Parser(add_help=False)
+    pool.add_argument("--json", action="store_true", help="write JSON")
+    keys = _Parser(add_help=False)
+    keys.add_argument("--keys", metavar="FILE", help="one key a line; - reads standard input")
+
+    one = commands.add_parser(
+        "compare", parents=[pool, keys], help="one row for each policy", epilog=f"policies: {names}"
+    )
+    one.add_argument("--backends", metavar="FILE", help="TOML or JSON; default: 100 backends of weights 1 to 4")
+    one.add_argument("--policy", metavar="NAME[:PARAM=VALUE,...]", action="append", help="repeatable; default: all")
+    one.add_argument("--remove", metavar="ID", help="the backend that leaves; default: the last one")
+    one.add_argument("--add", metavar="ID[:WEIGHT]", help="the one that joins; default: a new one of the mean weight")
+    one.add_argument("--plot", metavar="FILE", help="also draw a figure (.png, .pdf or .svg)")
+    one.set_defaults(command=_compare)
+
+    two = commands.add_parser("pick", parents=[pool, keys], help="where keys go", epilog=f"policies: {names}")
+    two.add_argument("--walk", action="store_true", help="every backend in the key's order of preference")
+    two.add_argument("key", metavar="KEY", nargs="*")
+    two.set_defaults(command=_pick)
+
+    three = commands.add_parser("move", parents=[pool, keys], help="what a change moves", epilog=f"policies: {names}")
+    three.add_argument("--remove", metavar="ID", action="append", default=[], help="the backend leaves the pool")
+    three.add_argument("--fail", metavar="ID", action="append", default=[], help="it becomes unhealthy, and stays")
+    three.add_argument("--weight", metavar="ID=W", action="append", default=[], help="its weight changes")
+    three.add_argument("--add", metavar="ID[:WEIGHT]", action="append", default=[], help="a backend joins, listed last")
+    three.add_argument("--top", metavar="N", type=int, default=20, help="flows to show; default 20")
+    three.set_defaults(command=_move)
+    for command in (two, three):
+        command.add_argument("--backends", metavar="FILE", required=True, help="TOML or JSON")
+        command.add_argument("--policy", metavar="NAME[:PARAM=VALUE,...]", default="maglev", help="default: maglev")
+    return parser
+
+
+def _compare(args: argparse.Namespace) -> list[str]:
+    pool = _pool(args.backends)
+    view = pool.view
+    policies = {text: read_policy(text) for text in args.policy} if args.policy else default_policies()
+    leaves = view.ids[-1] if args.remove is None else args.remove
+    pool.without(leaves)
+    joins: Any = newcomer(view)
+    if args.add is not None:
+        joins = Endpoint(*id_and_weight("--add", args.add, separator=":", default=joins.weight))
+        pool.with_member(joins)
+    save = _drawing(args.plot) if args.plot else None
+    keys: Any = read_keys(args.keys) if args.keys else np.arange(KEYS, dtype=np.uint64)
+    rows: list[Row] = []
+    for name, policy in policies.items():
+        _progress(f"{name} ({len(rows) + 1} of {len(policies)})")
+        rows += compare({name: policy}, view, keys, timer=time.perf_counter, leaves=leaves, joins=joins)
+    _progress("")
+    if save is not None:
+        save(rows)
+    if args.json:
+        facts = {"backends": len(view), "keys": len(keys), "leaves": leaves, "joins": joins.id}
+        return [
+            json.dumps({**facts, "kernels": lbalgo.kernels(), "rows": [row_to_dict(row) for row in rows]}, indent=1)
+        ]
+    title = f"{len(view)} backends, {len(keys)} keys; {leaves!r} leaves, {joins.id!r} of weight {joins.weight:g} joins"
+    return [*textwrap.wrap(title, WIDTH), "", *table(rows)]
+
+
+def _pick(args: argparse.Namespace) -> list[str]:
+    view, policy = _pool(args.backends).view, read_policy(args.policy)
+    keys = [os.fsencode(key) for key in args.key]
+    if args.keys:
+        keys += read_keys(args.keys)
+    if not keys:
+        raise InputError("pick: give a KEY or --keys FILE")
+    picker = policy.build(view)
+    found = [[b.id for b in picker.walk(key)] if args.walk else [picker.pick(key).id] for key in keys]
+    names = [key.decode("utf-8", "surrogateescape") for key in keys]
+    if args.json:
+        field = "walk" if args.walk else "backend"
+        answers = [ids if args.walk else ids[0] for ids in found]
+        return [json.dumps([{"key": k, field: a} for k, a in zip(names, answers, strict=True)], indent=1)]
+    return ["\t".join([name, *ids]) for name, ids in zip(names, found, strict=True)]
+
+
+def _move(args: argparse.Namespace) -> list[str]:
+    if not (args.remove or args.fail or args.weight or args.add):
+        raise InputError("move: give --remove, --fail, --weight or --add")
+    if args.top < 0:
+        raise InputError(f"--top {args.top}: must be >= 0")
+    pool, policy = _pool(args.backends), read_policy(args.policy)
+    before = pool.view
+    for text in args.weight:
+        id, weight = id_and_weight("--weight", text, separator="=", default=None)
+        pool.change("--weight", id, weights={id: weight})
+    for id in args.fail:
+        pool.change("--fail", id, states={id: State.UNHEALTHY})
+    for id in args.remove:
+        pool.view = pool.without(id)
+    for text in args.add:
+        pool.view = pool.with_member(Endpoint(*id_and_weight("--add", text, separator=":", default=1.0)))
+    keys = read_keys(args.keys) if args.keys else None
+    picker = policy.build(before)
+    change = disruption(picker, policy.build(pool.view, previous=picker), keys)
+    if args.json:
+        columns = {name: list(column) for name, column in change.columns().items()}
+        return [json.dumps({"policy": args.policy, **disruption_to_dict(change), "flows": columns}, indent=1)]
+    lines = list(movement(args.policy, change, args.top))
+    if pool.view.panic and not before.panic:
+        lines.append("the pool is in panic: too few backends are healthy, so the unhealthy are used again")
+    return lines
+
+
+class _Pool:
+    """A view and the name of where it came from, so that an unknown id can be told with it."""
+
+    def __init__(self, view: View[Any], name: str) -> None:
+        self.view = view
+        self.name = name
+
+    def change(self, option: str, id: str, **columns: Any) -> None:
+        try:
+            self.view = View.of(self.view, **columns)
+        except UnknownBackend:
+            raise InputError(f"{option} {id}: {self.name} has no backend {id!r}") from None
+
+    def without(self, id: str) -> View[Any]:
+        try:
+            return without(self.view, id)
+        except UnknownBackend:
+            raise InputError(f"--remove {id}: {self.name} has no backend {id!r}") from None
+
+    def with_member(self, backend: Endpoint[Any]) -> View[Any]:
+        try:
+            return with_member(self.view, backend)
+        except DuplicateBackend:
+            raise InputError(f"--add {backend.id}: {self.name} has a backend {backend.id!r} already") from None
+
+
+def _pool(path: str | None) -> _Pool:
+    return _Pool(View.of(POOL), "the built-in pool") if path is None else _Pool(read_pool(path), path)
+
+
+def _drawing(path: str) -> Callable[[list[Row]], None]:
+    """The function that draws the figure; what would stop it is refused before anything is measured."""
+    if not path.endswith((".png", ".pdf", ".svg")):
+        raise InputError(f"--plot {path}: must end in .png, .pdf or .svg")
+    if not os.access(Path(path).parent, os.W_OK) or Path(path).is_dir():
+        raise InputError(f"--plot {path}: cannot be written")
+    from lbalgo import plotting
+
+    try:
+        plotting.require()
+    except ImportError as error:
+        raise InputError(f"--plot {path}: {error}") from None
+
+    def save(rows: list[Row]) -> None:
+        try:
+            plotting.plot_comparison(rows).savefig(path, dpi=150)
+        except OSError as error:
+            raise InputError(f"--plot {path}: {os.strerror(error.errno or 0)}") from None
+
+    return save
+
+
+def _progress(what: str) -> None:
+    """Rewrites one line of standard error, if a person is watching."""
+    if sys.stderr.isatty():
+        print(f"\r\033[K{what}", end="", file=sys.stderr, flush=True)
