@@ -31,7 +31,7 @@ from lbalgo.cli_input import (
 )
 from lbalgo.cli_output import WIDTH, disruption_to_dict, movement, row_to_dict, table
 from lbalgo.endpoint import Endpoint
-from lbalgo.errors import DuplicateBackend, LBError, UnknownBackend
+from lbalgo.errors import ConfigError, DuplicateBackend, LBError, UnknownBackend
 from lbalgo.measure import Row, compare, disruption
 from lbalgo.measure.compare import newcomer, with_member, without
 from lbalgo.types import State
@@ -154,7 +154,7 @@ def _pick(args: argparse.Namespace) -> list[str]:
         keys += read_keys(args.keys)
     if not keys:
         raise InputError("pick: give a KEY or --keys FILE")
-    picker = policy.build(view)
+    picker = _build(args.policy, policy, view)
     found = [[b.id for b in picker.walk(key)] if args.walk else [picker.pick(key).id] for key in keys]
     names = [key.decode("utf-8", "surrogateescape") for key in keys]
     if args.json:
@@ -181,8 +181,11 @@ def _move(args: argparse.Namespace) -> list[str]:
     for text in args.add:
         pool.view = pool.with_member(Endpoint(*id_and_weight("--add", text, separator=":", default=1.0)))
     keys = read_keys(args.keys) if args.keys else None
-    picker = policy.build(before)
-    change = disruption(picker, policy.build(pool.view, previous=picker), keys)
+    picker = _build(args.policy, policy, before)
+    try:
+        change = disruption(picker, _build(args.policy, policy, pool.view, picker), keys)
+    except LBError as error:
+        raise InputError(f"--policy {args.policy}: {_why(error)}") from None
     if args.json:
         columns = {name: list(column) for name, column in change.columns().items()}
         return [json.dumps({"policy": args.policy, **disruption_to_dict(change), "flows": columns}, indent=1)]
@@ -190,6 +193,18 @@ def _move(args: argparse.Namespace) -> list[str]:
     if pool.view.panic and not before.panic:
         lines.append("the pool is in panic: too few backends are healthy, so the unhealthy are used again")
     return lines
+
+
+def _build(text: str, policy: Any, view: View[Any], previous: Any = None) -> Any:
+    try:
+        return policy.build(view, previous=previous)
+    except ConfigError as error:
+        raise InputError(f"--policy {text}: {error}") from None
+
+
+def _why(error: LBError) -> str:
+    """What is wrong; of a picker that cannot be measured the reason alone, not the picker."""
+    return error.why if isinstance(error, ConfigError) and error.parameter in ("before", "after") else str(error)
 
 
 class _Pool:

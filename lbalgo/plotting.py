@@ -7,6 +7,7 @@ matplotlib is imported when the first figure is drawn, not before.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -51,13 +52,10 @@ def plot_balance(result: Balance, *, title: str = "Load per unit of weight") -> 
     figure, (axis,) = _canvas(1, (8.0, 4.0))
     ratios = result.ratios
     place = np.arange(len(ratios))
-    axis.bar(place, np.nan_to_num(ratios), color=_BLUE, width=0.8)
-    axis.axhline(1.0, color=_ORANGE, linewidth=1.2, label="target")
+    axis.bar(place, ratios - 1.0, bottom=1.0, color=_BLUE, width=0.8)
+    axis.axhline(1.0, color="black", linewidth=0.8)
     axis.set(title=f"{title}: peak/mean {result.peak_to_mean:.3f}, CV {100 * result.cv:.2f} %", ylabel="share / target")
-    low = float(np.nanmin(ratios))
-    axis.set_ylim(bottom=max(0.0, 1.0 - 1.5 * max(1.0 - low, result.peak_to_mean - 1.0, 1e-3)))
     _name_places(axis, result.ids)
-    axis.legend(loc="lower right")
     return figure
 
 
@@ -115,7 +113,7 @@ def plot_comparison(rows: Sequence[Row]) -> Figure:
         raise ConfigError("rows", rows, "must not be empty")
     figure, axes = _canvas(3, (12.0, 0.42 * len(rows) + 1.9))
     place = np.arange(len(rows))
-    names = [_short(row.name) for row in rows]
+    names = ["\n".join(wrap(row.name, 24)).replace("$", r"\$") for row in rows]
     for side, field, label, marker, colour in (
         (-0.12, "structure", "shares", "o", _BLUE),
         (0.12, "sample", "shares on the keys", "D", _GREY),
