@@ -176,7 +176,8 @@ class OutlierEjection:
         errors, gateway = self.evidence.streaks(slot)
         for detector in self._counting:
             general = isinstance(detector, ConsecutiveErrors)
-            if record.standing is Standing.ADMITTED and (errors if general else gateway) == detector.threshold:
+            run = errors if general else gateway  # others may have failed since it was noted
+            if record.standing is Standing.ADMITTED and run >= detector.threshold:
                 assert self._timeline is not None
                 self._suspect(record, detector, self._timeline.latest, self._timeline.now)
                 self.evidence.clear(slot, general, not general)
@@ -265,8 +266,20 @@ class OutlierEjection:
         self._next, self._draws, self._roster = min(tick, self._interval), draws, roster
         self._records = list(roster.members.values())
         self._active = sum(record.standing is Standing.EJECTED for record in self._records)
+        for record in self._everyone():
+            if record.standing not in SERVING_TIME:
+                record.evidence = self._short_of_thresholds(record.evidence)
         self.evidence.load([record.evidence for record in self._records])
         self._update(moved=True)
+
+    def _short_of_thresholds(self, evidence: tuple[int, ...]) -> tuple[int, ...]:
+        """A restored run that is beyond a threshold lowered meanwhile is one error short: the next error trips."""
+        errors, gateway = self.evidence.error_threshold, self.evidence.gateway_threshold
+        return (
+            min(evidence[0], errors - 1) if errors else evidence[0],
+            min(evidence[1], gateway - 1) if gateway else evidence[1],
+            *evidence[2:],
+        )
 
     def _everyone(self) -> list[Record]:
         return [*self._records, *(record for _, record in self._roster.away.values())]

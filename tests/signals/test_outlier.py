@@ -359,6 +359,25 @@ def test_tripped_after_record_is_observe():
     assert one.snapshot() == two.snapshot(), "nothing follows where nothing tripped"
 
 
+def test_outcomes_between_the_note_and_the_judgement_do_not_save_it():
+    """Two threads: one is told that the run is complete, the other adds to the run before the first can say so."""
+    signal = pool(3, ConsecutiveErrors(2))
+    assert [signal.evidence.record(1, 1) for _ in range(3)] == [False, True, False]
+    signal.tripped(1, 1.0)
+    assert ejected(signal) == [1]
+
+
+def test_a_run_restored_under_a_lower_threshold_trips_with_the_next_error():
+    before = pool(3, ConsecutiveGatewayErrors(9), ConsecutiveErrors(9))
+    fail(before, 0, 1.0, 7, Outcome.TIMEOUT)
+    for detector in (ConsecutiveErrors(3), ConsecutiveGatewayErrors(3)):
+        signal = OutlierEjection([detector])
+        signal.restore(before.snapshot(), 1.0)
+        assert ejected(signal) == []
+        fail(signal, 0, 1.0, 1, Outcome.TIMEOUT)
+        assert ejected(signal) == [0]
+
+
 def test_a_late_report_counts_at_the_latest_instant():
     signal = pool(3)
     signal.advance(25.0)
