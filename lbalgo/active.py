@@ -16,6 +16,7 @@ try:
     if os.environ.get("LBALGO_KERNELS") == "python":
         raise ImportError("LBALGO_KERNELS=python")
     from lbalgo.kernels.alias import AliasTable
+    from lbalgo.kernels.arcs import arc_shares
     from lbalgo.kernels.balancer import Balancer, Lease
     from lbalgo.kernels.evidence import Evidence
     from lbalgo.kernels.hashing import KeyHasher, mix64, siphash24, xxh64
@@ -37,6 +38,7 @@ except ImportError as absent:
             raise
         warnings.warn(f"the plain-Python kernels are in use: correct, but slow ({absent})", stacklevel=2)
     from lbalgo.reference.alias import AliasTable  # type: ignore[assignment]
+    from lbalgo.reference.arcs import arc_shares  # type: ignore[assignment]
     from lbalgo.reference.balancer import Balancer, Lease  # type: ignore[assignment]
     from lbalgo.reference.evidence import Evidence  # type: ignore[assignment]
     from lbalgo.reference.hashing import KeyHasher, mix64, siphash24, xxh64  # type: ignore[assignment]
@@ -72,6 +74,7 @@ __all__ = [
     "Stride",
     "Structure",
     "TicketPicker",
+    "arc_shares",
     "jump",
     "kernels",
     "maglev_fill",

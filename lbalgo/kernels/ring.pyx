@@ -52,7 +52,7 @@ cdef class Ring(Structure):
         self.start = <uint32_t *>calloc((<size_t>1 << bits) + 2, 4)
         if self.at == NULL or self.owner == NULL or self.start == NULL:
             raise MemoryError
-        self.members = len(np.unique(whose))
+        self.members = np.count_nonzero(np.bincount(whose))
         if count(self.start, <const uint64_t *>cnp.PyArray_DATA(where), n, self.shift) > CROWD:
             order = np.argsort(where, kind="stable")
             where, whose = where[order], whose[order]
@@ -80,12 +80,12 @@ cdef class Ring(Structure):
 
     cdef Py_ssize_t choose(self, uint64_t ticket, Py_ssize_t i) noexcept nogil:
         """The slot, given what `seek` found; distances run from 0 clockwise and from 1 back, hence the - 1."""
-        cdef Py_ssize_t j
-        if self.nearest:
-            j = i - 1 if i else self.size - 1
-            if ticket - self.at[j] - 1 < self.at[i if i < self.size else 0] - ticket:
-                return self.owner[j]
-        return self.owner[i]
+        cdef Py_ssize_t j, back
+        if not self.nearest:
+            return self.owner[i]
+        j = i - 1 if i else self.size - 1
+        back = -<Py_ssize_t>(ticket - self.at[j] - 1 < self.at[i if i < self.size else 0] - ticket)
+        return self.owner[(j & back) | (i & ~back)]
 
     cdef Py_ssize_t lookup(self, uint64_t ticket) noexcept nogil:
         return self.choose(ticket, self.seek(ticket))

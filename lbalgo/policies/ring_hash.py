@@ -23,12 +23,12 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from lbalgo.active import Ring, TicketPicker, xxh64
+from lbalgo.active import Ring, TicketPicker, arc_shares, xxh64
 from lbalgo.errors import ConfigError
 from lbalgo.hashing import XXH64, Hasher, check_hasher, policy_from_dict
 from lbalgo.policies.building import keyed_picker
 from lbalgo.spec import check_enum, check_integer, enum_from_name, to_dict
-from lbalgo.types import F64, I32, I64, U64, Backend, Bool, Picker
+from lbalgo.types import F64, I32, I64, U64, Backend, Picker
 from lbalgo.view import View, view_of
 
 B = TypeVar("B", bound=Backend)
@@ -36,17 +36,6 @@ B = TypeVar("B", bound=Backend)
 POINTS = 100  # per unit of weight; shares then spread by 10 % of the mean
 MAX_POINTS = 8_388_608  # Envoy's and gRPC's cap on a ring
 GAMMA = 0x9E3779B97F4A7C15  # any odd constant: distinct points for distinct j
-ARC = np.dtype(
-    [
-        ("low", np.uint64),  # first ticket
-        ("span", np.uint64),  # last ticket minus first, so that an arc may be the whole circle
-        ("right", np.int64),  # next point clockwise, not reduced modulo the number of points
-        ("left", np.int64),  # next point back
-        ("going", np.float64),  # chance that nobody asked so far has accepted
-        ("head", np.int64),  # first eligible slot of the walk, -1 before there is one
-        ("asked", np.int64),  # eligible slots asked
-    ]
-)
 
 
 class Lookup(enum.Enum):
@@ -78,9 +67,10 @@ class RingHash:
     ------
     ConfigError : a parameter is invalid; at build, a positive weight that gets no point, or a ring above `max_points`.
 
-    Costs: build O(T log T) at worst and O(T) for T uniform points (these), pick O(1), memory 20 to 28 T bytes,
-    disruption minimal, per key. `shares` is exact: lengths of arcs; with coins in play their exact mean over the coins,
-    at O(T) for each backend that a key may have to pass.
+    Costs: build O(T) for T points (O(T log T) were they not uniform), pick O(1), memory 20 to 28 T bytes, disruption
+    minimal, per key. `shares` is exact: lengths of arcs; with coins in play the exact mean over the coins, at O(T) for
+    each point a key may have to pass. (On a nearest ring an arc of keys that splits into more than 2**20 / T orders is
+    taken, from there on, to go as its middle key does.)
     Source: Karger et al., STOC 1997.
 
     Examples
@@ -151,9 +141,8 @@ class RingHash:
         points, owners = _parts(picker)
         if len(points) == 0:
             return np.zeros(len(picker.backends))
-        return arc_shares(
-            points, owners, picker.acceptance(), np.asarray(picker.view.eligible), self.lookup is Lookup.NEAREST
-        )
+        shares = arc_shares(points, owners, picker.acceptance(), picker.view.eligible, self.lookup is Lookup.NEAREST)
+        return np.asarray(shares, dtype=np.float64)
 
     def _content(self, picker: TicketPicker[Any], order: list[int]) -> bytes:
         ranks = np.empty(len(order), dtype=np.int32)
@@ -189,78 +178,6 @@ def derived_points(starts: U64, counts: I64) -> U64:
         z *= np.uint64(factor)
     z ^= z >> np.uint64(31)
     return z
-
-
-def arc_shares(points: U64, owners: I32, accept: F64, eligible: Bool, nearest: bool) -> F64:
-    """Exact shares of a ring, as a mean over the acceptance coins, to the rounding of doubles.
-
-    Parameters
-    ----------
-    points, owners : the ring in order.
-    accept : for each slot the chance that it accepts a ticket, 0 where it is not eligible.
-    eligible : for each slot whether it may be chosen at all.
-    nearest : whether walks go outward on both sides rather than clockwise.
-
-    All tickets between two points walk alike, so arcs of tickets are walked at once, step by step; on a nearest ring an
-    arc splits where the next points on its two sides are equally far. The points passed after `step` steps are a window
-    of the ring, so whether an owner has been passed is asked of the distance to its neighbouring point. An arc is done
-    when a ticket of it has gone on with chance below 2**-64, or has asked every eligible backend; what has gone on
-    belongs to the first eligible backend of the walk.
-    """
-    size, everybody = len(points), int(np.count_nonzero(eligible[np.unique(owners)]))
-    before, after = _recurrence(owners)
-    filled = np.flatnonzero(points != np.roll(points, 1)) if points[0] != points[-1] else np.array([0])
-    arcs = np.zeros(len(filled), dtype=ARC)
-    arcs["low"] = np.roll(points, 1)[filled] + np.uint64(1)
-    arcs["span"] = points[filled] - arcs["low"]
-    arcs["right"], arcs["left"], arcs["going"], arcs["head"] = filled, filled - 1, 1.0, -1
-    shares = np.zeros(len(accept))
-    for step in range(size):
-        turn = np.zeros(len(arcs), dtype=bool)  # whether the point on the left comes next
-        if nearest and step < size - 1:
-            behind = points[arcs["left"] % size]
-            wide = points[arcs["right"] % size] - behind - np.uint64(1)
-            half = (wide >> np.uint64(1)) + (wide & np.uint64(1))  # up to here the left point is as near, or nearer
-            start = arcs["low"] - behind
-            turn, reach = half >= start, half - start
-            cut = np.flatnonzero(turn & (reach < arcs["span"]))
-            ends = arcs[cut]
-            ends["low"] += reach[cut] + np.uint64(1)
-            ends["span"] -= reach[cut] + np.uint64(1)
-            arcs["span"][cut] = reach[cut]
-            arcs, turn = np.concatenate((arcs, ends)), np.concatenate((turn, np.zeros(len(cut), dtype=bool)))
-        place = np.where(turn, arcs["left"], arcs["right"]) % size
-        owner = owners[place]
-        able = (np.where(turn, after[place], before[place]) > step) & eligible[owner]
-        chance = np.where(able, accept[owner], 0.0)
-        mass = (arcs["span"].astype(np.float64) + 1.0) * 2.0**-64 * arcs["going"]
-        shares += np.bincount(owner, mass * chance, minlength=len(accept))
-        arcs["head"] = np.where((arcs["head"] < 0) & able, owner, arcs["head"])
-        arcs["asked"] += able
-        arcs["going"] *= 1.0 - chance
-        arcs["right"] += ~turn
-        arcs["left"] -= turn
-        done = (arcs["going"] < 2.0**-64) | (arcs["asked"] == everybody)
-        rest = done & (arcs["head"] >= 0)
-        shares += np.bincount(arcs["head"][rest], (mass * (1.0 - chance))[rest], minlength=len(accept))
-        arcs = arcs[~done]
-        if len(arcs) == 0:
-            break
-    return shares
-
-
-def _recurrence(owners: I32) -> tuple[I64, I64]:
-    """For each point, how many points back, and ahead, the same owner has its next: `size` if it has no other."""
-    size = len(owners)
-    order = np.argsort(owners, kind="stable")
-    grouped = owners[order]
-    first = np.flatnonzero(np.append(True, grouped[1:] != grouped[:-1]))
-    back = np.roll(order, 1)
-    back[first] = order[np.append(first[1:], size) - 1]  # an owner's first point follows its last, around the circle
-    before, after = np.empty(size, dtype=np.int64), np.empty(size, dtype=np.int64)
-    before[order] = (order - back - 1) % size + 1
-    after[back] = before[order]
-    return before, after
 
 
 def _parts(picker: TicketPicker[Any]) -> tuple[U64, I32]:

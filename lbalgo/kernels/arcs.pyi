@@ -1,0 +1,3 @@
+from lbalgo.types import F64, I32, U64, Bool
+
+def arc_shares(points: U64, owners: I32, accept: F64, eligible: Bool, nearest: bool) -> F64: ...
