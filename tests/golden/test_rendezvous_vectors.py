@@ -1,6 +1,8 @@
 """The logarithm bit by bit and against 50 digits; whole orders of preference against the formula in 50 digits."""
 
+import hashlib
 import math
+import struct
 from decimal import Decimal
 
 import pytest
@@ -73,6 +75,13 @@ def bound(k, y):
 @pytest.mark.parametrize("log", LOGARITHMS)
 def test_bits(log):
     assert [(k, log(k).hex()) for k, _ in BITS] == BITS
+
+
+@pytest.mark.parametrize("log", LOGARITHMS)
+def test_eighteen_thousand_more_bits(log):
+    """One digest over places at every scale: where it differs, some last bit does."""
+    bits = struct.pack("<18000d", *map(log, spread()))
+    assert hashlib.sha256(bits).hexdigest() == "3380d9c5c881d1cf8ea87dba2a9b448108fe3869ad16da8f58696f72ab386b8b"
 
 
 @pytest.mark.parametrize("log", LOGARITHMS)

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 import lbalgo as lb
 import lbalgo.reference.rendezvous as plain
+from lbalgo.active import mix64
 from lbalgo.kernels import rendezvous as compiled
 from lbalgo.policies.rendezvous import rates
 
@@ -74,3 +75,26 @@ def test_ties_go_to_the_larger_u_then_to_the_first(race):
             built = race(salts, list(range(len(salts)))[::-1], mantissas, [0] * n + [-3000] * (len(salts) - n), n + 1)
             assert list(built.walk(99))[:n] == list(range(len(salts)))[::-1][:n]
             assert built.slot(99) == len(salts) - 1
+
+
+def unmixed(h):
+    """The x with mix64(x) = h: every step of mix64 undone."""
+    for shift, factor in ((31, 0x94D049BB133111EB), (27, 0xBF58476D1CE4E5B9), (30, 1)):
+        x = h
+        for _ in range(64 // shift + 1):
+            x = h ^ (x >> shift)
+        h = x * pow(factor, -1, 2**64) % 2**64
+    return h
+
+
+@pytest.mark.parametrize("race", [compiled.RendezvousRace, plain.RendezvousRace])
+@pytest.mark.parametrize("mantissas", [[0.5, 0.5], [0.5, 0.5, 0.6]], ids=["even", "weighted"])
+def test_the_twelve_bits_that_u_does_not_have_decide_nothing(race, mantissas):
+    """Two draws that differ below u only: a tie, and the first id's, though its 64 bits are the lesser."""
+    assert mix64(unmixed(123456789)) == 123456789
+    ticket = 0xFEEDFACE
+    for k in (2**52 - 1, 2**51, 12345):
+        salts = [unmixed(k << 12) ^ ticket, unmixed(k << 12 | 4095) ^ ticket, 99][: len(mantissas)]
+        built = race(salts, range(len(salts)), mantissas, [0, 0, -100][: len(salts)], len(salts))
+        assert built.even == (len(salts) == 2)
+        assert built.slot(ticket) == next(built.walk(ticket)) == 0
