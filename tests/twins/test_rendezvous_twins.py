@@ -98,3 +98,14 @@ def test_the_twelve_bits_that_u_does_not_have_decide_nothing(race, mantissas):
         built = race(salts, range(len(salts)), mantissas, [0, 0, -100][: len(salts)], len(salts))
         assert built.even == (len(salts) == 2)
         assert built.slot(ticket) == next(built.walk(ticket)) == 0
+
+
+@pytest.mark.parametrize(("n", "count"), [(2, 12_000), (6, 6_000), (20, 2_000), (130, 400)])
+def test_pruning_changes_no_answer(n, count):
+    """Unequal weights, many tickets: where a bound is too tight, a rival close behind the leader is passed over."""
+    rng = np.random.default_rng(n)
+    columns = rng.integers(0, 2**64, n, dtype=np.uint64), range(n), rng.uniform(0.5, 1, n), rng.integers(-3, 4, n), n
+    tickets = rng.integers(0, 2**64, count, dtype=np.uint64)
+    bulk, slow = np.empty(count, np.int32), plain.RendezvousRace(*columns)
+    compiled.RendezvousRace(*columns).slot_many(tickets, bulk)
+    assert bulk.tolist() == [slow.slot(ticket) for ticket in tickets.tolist()]
