@@ -135,7 +135,6 @@ class OutlierEjection:
         members, now = check_ids(ids), check_instant("now", now)
         self.advance(now)
         line = self._timeline = self._timeline or Timeline(now)
-        same = members == tuple(self._roster.members)
         rows: dict[str, tuple[int, ...]] = dict(zip(self._roster.members, self.evidence.rows(), strict=True))
         left, returned = self._roster.sync(members, line.latest, Record)
         self._records = list(self._roster.members.values())
@@ -150,7 +149,7 @@ class OutlierEjection:
                 self._move(record, Trigger.JOINED, line.now)
         self.evidence.load([rows.get(id, NO_EVIDENCE) for id in members])
         self._forget()
-        self._update(moved=not same)
+        self._update()
 
     def observe(self, slot: int, outcome: Outcome, latency: float | None, now: float) -> None:
         """Let time pass to `now` (seconds), count the outcome, and eject if that completes a run of errors.
@@ -270,7 +269,7 @@ class OutlierEjection:
             if record.standing not in SERVING_TIME:
                 record.evidence = self._short_of_thresholds(record.evidence)
         self.evidence.load([record.evidence for record in self._records])
-        self._update(moved=True)
+        self._update()
 
     def _short_of_thresholds(self, evidence: tuple[int, ...]) -> tuple[int, ...]:
         """A restored run that is beyond a threshold lowered meanwhile is one error short: the next error trips."""
@@ -380,11 +379,11 @@ class OutlierEjection:
         self._draws += 1
         return (mix64((self.spec.seed + self._draws * GAMMA) & (2**64 - 1)) >> 11) * 2.0**-53
 
-    def _update(self, *, moved: bool = False) -> None:
+    def _update(self) -> None:
         """Bring column, version and deadline up to date."""
         ejected = (record.standing is Standing.EJECTED for record in self._records)
         column = np.fromiter(ejected, np.uint8, len(self._records)) * np.uint8(State.UNHEALTHY)
-        self.version += bool(moved or not np.array_equal(column, self._column))
+        self.version += not np.array_equal(column, self._column)
         self._column = column
         due = self._next if self._judging else self._pending()
         self.deadline = None if self._timeline is None or due is None else self._timeline.at(due)

@@ -132,10 +132,9 @@ class SlowStart:
         first = self._timeline is None
         line = self._timeline = self._timeline or Timeline(now)
         self._roster.forget(line.see(now) - nanoseconds(self.forget_after))
-        same = members == tuple(self._roster.members)
         self._roster.sync(members, line.latest, lambda _: _Warming(None if first else line.latest))
         self._roster.forget(line.latest - nanoseconds(self.forget_after))
-        self._update(moved=not same)
+        self._update()
 
     def observe(self, slot: int, outcome: Outcome, latency: float | None, now: float) -> None:
         """Outcomes say nothing about warmth; only time passes."""
@@ -204,9 +203,9 @@ class SlowStart:
             raise ConfigError("state", state, "must be a snapshot of a SlowStart") from None
         self._timeline = Timeline(now) if state["synced"] else None
         self._roster = roster
-        self._update(moved=True)
+        self._update()
 
-    def _update(self, *, moved: bool = False) -> None:
+    def _update(self) -> None:
         """Bring column, version and deadline up to the latest instant."""
         latest = self._timeline.latest if self._timeline else 0
         column, due = np.ones(len(self._roster.members)), []
@@ -219,7 +218,7 @@ class SlowStart:
                     due.append(warming.since - (-(step + 1) * window // steps))
                 else:
                     warming.since = None
-        self.version += moved or not np.array_equal(column, self._column)
+        self.version += not np.array_equal(column, self._column)
         self._column = column
         self.deadline = self._timeline.at(min(due)) if self._timeline and due else None
 
