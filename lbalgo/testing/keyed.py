@@ -126,10 +126,10 @@ class MinimalContract(KeyedContract):
 
     Attributes
     ----------
-    at_end : whether backends join and leave only at the end of the list (Jump numbers its buckets).
+    joiners : strategy of the weight of who joins or leaves; `weights` if None.
     """
 
-    at_end: bool = False
+    joiners: st.SearchStrategy[float] | None = None
 
     @law
     def test_a_join_moves_keys_only_to_the_joiner(self, data: st.DataObject) -> None:
@@ -172,6 +172,7 @@ class MinimalContract(KeyedContract):
     def _grown(self, data: st.DataObject) -> tuple[View[Any], View[Any], str]:
         small = data.draw(some.pools(self.weights, max_size=self.max_size), label="pool")
         name = data.draw(some.ids().filter(lambda i: all(i != b.id for b in small)), label="who joins or leaves")
-        place = len(small) if self.at_end else data.draw(st.integers(0, len(small)), label="place in the list")
-        one: Endpoint[None] = Endpoint(name, data.draw(self.weights, label="its weight"))
+        place = len(small) if self.ordered else data.draw(st.integers(0, len(small)), label="place in the list")
+        weight = self.weights if self.joiners is None else self.joiners
+        one: Endpoint[None] = Endpoint(name, data.draw(weight, label="its weight"))
         return View.of(small), View.of([*small[:place], one, *small[place:]]), name

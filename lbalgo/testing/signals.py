@@ -244,6 +244,7 @@ class SignalContract:
         kept = json.loads(json.dumps(run.signal.snapshot()))
         other = Run(self.signal(), run.now + shift, run.members)
         other.signal.restore(kept, run.now + shift)
+        other.announced = dict(run.announced)
         assert other.answers() == run.answers(), f"restored {other.answers()}, was {run.answers()}"
         for step in self.steps(data, "steps after")[1:]:
             run.take(step)

@@ -7,6 +7,7 @@ shrinks to something a person can read.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 from hypothesis import strategies as st
@@ -20,11 +21,13 @@ LARGE = (33, 150, 1000)
 ALIKE = ("a", "A", "aa", "a\0", "b", "é", "e\u0301", "0", "1", "10", "𝟙", " ")
 
 
+@cache
 def ids() -> st.SearchStrategy[str]:
     """Any id: a string of any Unicode that has a UTF-8 form, not empty; often one that is easily confused."""
     return st.one_of(st.sampled_from(ALIKE), st.text(st.characters(codec="utf-8"), min_size=1, max_size=20))
 
 
+@cache
 def weights(low: float = 2.0**-10, high: float = 2.0**10, *, zero: bool = True) -> st.SearchStrategy[float]:
     """Weights in [low, high], often a small whole number; 0 (no new traffic) besides if `zero`."""
     whole = [float(w) for w in (1, 2, 3, 7) if low <= w <= high]
@@ -36,16 +39,19 @@ def weights(low: float = 2.0**-10, high: float = 2.0**10, *, zero: bool = True) 
     return st.one_of(chosen)
 
 
+@cache
 def whole_weights(high: int = 100, *, zero: bool = True) -> st.SearchStrategy[float]:
     """Weights that are whole numbers up to `high`, from 0 or 1."""
     return st.integers(0 if zero else 1, high).map(float)
 
 
+@cache
 def factors() -> st.SearchStrategy[float]:
     """Factors of a signal, in (0, 1]; often 1, sometimes tiny."""
     return st.one_of(st.just(1.0), st.sampled_from([0.5, 0.1, 1e-9]), st.floats(0.0, 1.0, exclude_min=True))
 
 
+@cache
 def states() -> st.SearchStrategy[State]:
     """States, more often HEALTHY than not."""
     return st.sampled_from([State.HEALTHY, State.HEALTHY, State.HEALTHY, *State])
@@ -117,6 +123,7 @@ def memberships(*, max_steps: int = 6) -> st.SearchStrategy[list[tuple[str, ...]
     return st.lists(some, min_size=1, max_size=max_steps)
 
 
+@cache
 def keys() -> st.SearchStrategy[Any]:
     """Any key: str, bytes-like or int, empty, huge or far from ASCII."""
     text = st.text(st.characters(codec="utf-8"), max_size=40)
@@ -128,16 +135,19 @@ def keys() -> st.SearchStrategy[Any]:
     )
 
 
+@cache
 def outcomes() -> st.SearchStrategy[Outcome]:
     """Outcomes, failures as often as successes."""
     return st.sampled_from([Outcome.SUCCESS, Outcome.SERVER_ERROR, *Outcome])
 
 
+@cache
 def latencies() -> st.SearchStrategy[float | None]:
     """Latencies in seconds, or None where nobody measured."""
     return st.one_of(st.none(), st.floats(0.0, 100.0))
 
 
+@cache
 def durations(longest: float = 100.0) -> st.SearchStrategy[float]:
     """Seconds between two events, none to `longest`, in whole 1/1024 s: sums of them are exact on any clock."""
     ticks = int(longest * 1024)

@@ -1,16 +1,35 @@
 """Every policy of ours under the laws that apply to it; a law crossed out is set to None, with the reason."""
 
 from hypothesis import settings
+from hypothesis import strategies as st
 
-from lbalgo import XXH3, Maglev, Murmur3, Random, RoundRobin, SipHash, WeightedRoundRobin
-from lbalgo.testing import KeyedContract, TicketContract
+from lbalgo import (
+    XXH3,
+    Jump,
+    Lookup,
+    Maglev,
+    Murmur3,
+    Random,
+    Rendezvous,
+    RingHash,
+    RoundRobin,
+    SipHash,
+    WeightedRoundRobin,
+)
+from lbalgo.testing import KeyedContract, MinimalContract, TicketContract
 from lbalgo.testing import strategies as some
 
 FEW = settings(max_examples=settings.default.max_examples // 4)  # for the second and third way to set up a policy
 
 
+def last_bytes(data):
+    """A hash a user might bring: too short, and blind to all but the end."""
+    return int.from_bytes(data[-4:], "big")
+
+
 class TestRoundRobin(TicketContract):
     policy = RoundRobin()
+    weights = some.weights(1e-300, 1e300)
 
 
 class TestWeightedRoundRobin(TicketContract):
@@ -25,11 +44,13 @@ class TestWeightedRoundRobinWhole(TicketContract):
 
 class TestWeightedRoundRobinStrides(TicketContract):
     policy = WeightedRoundRobin(max_period=1)
+    weights = some.weights(1e-300, 1e300)
     settings = FEW
 
 
 class TestRandom(TicketContract):
     policy = Random()
+    weights = some.weights(1e-300, 1e300)
 
 
 class TestMaglev(KeyedContract):
@@ -59,3 +80,35 @@ class TestMaglevSmall(KeyedContract):
     weights = some.weights(1.0, 1.0)
     max_size = 8
     settings = FEW
+
+
+class TestRingHash(MinimalContract):
+    policy = RingHash(points=10)
+    weights = some.weights(0.0625, 4.0)
+
+
+class TestRingHashNearest(MinimalContract):
+    policy = RingHash(points=3, lookup=Lookup.NEAREST, hasher=last_bytes)
+    weights = some.weights(0.25, 8.0)
+    settings = FEW
+
+    def from_dict(self, data):
+        return RingHash.from_dict(data, hasher=last_bytes)
+
+
+class TestRendezvous(MinimalContract):
+    policy = Rendezvous()
+    weights = some.weights(1e-300, 1e300)
+
+
+class TestRendezvousSeeded(MinimalContract):
+    policy = Rendezvous(hasher=Murmur3(), seed=2**32 - 1)
+    settings = FEW
+
+
+class TestJump(MinimalContract):
+    policy = Jump()
+    ordered = True
+    weights = st.sampled_from([1.0, 1.0, 0.0])
+    joiners = st.just(1.0)  # a bucket at the end takes part in the jump even if its weight is 0
+    test_listing_order_is_irrelevant = None  # buckets are positions in the list
