@@ -2,7 +2,8 @@
 
 Buckets are positions in listing order. When a bucket is appended each key jumps into it with chance 1 / n or stays; so
 the pool may grow and shrink at its end and nowhere else. A backend that leaves the middle for a while is given weight 0
-or made ineligible: it keeps its position, and its keys are rehashed.
+or made ineligible: it keeps its position, and its keys are rehashed. So a backend appended with weight 0 moves keys
+before it can serve any: append it with its weight.
 
 Costs: build O(N); pick O(log N): H_N iterations in the mean; memory a byte a backend; disruption minimal.
 Source: Lamping and Veach, "A Fast, Minimal Memory, Consistent Hash Algorithm", 2014.
