@@ -62,7 +62,9 @@ class SignalContract:
         step = st.one_of([st.tuples(st.just(kind), wait[kind], kinds[kind]) for kind in chosen])
         first: Step = ("sync", 0.0, data.draw(st.lists(one, unique=True, min_size=1), label="first members"))
         length = data.draw(st.integers(0, self.most_steps), label="length")
-        return [first, *data.draw(st.lists(step, min_size=length, max_size=length), label=label)]
+        middle = data.draw(st.lists(step, min_size=length, max_size=length), label=label)
+        last: Step = ("burst", 0.25, (data.draw(one, label="last of"), data.draw(outcomes, label="last outcome")))
+        return [first, *middle, last]
 
     def play(self, signal: Any, steps: Iterable[Step], now: float = 0.0, members: Iterable[str] = ()) -> Run:
         """Plays a history into a signal from the instant `now` and the members it has."""
@@ -100,7 +102,7 @@ class SignalContract:
         """While `version` stays, `apply` answers the same; whoever watches it misses nothing."""
         run = self.play(self.signal(), [])
         seen: dict[int, Any] = {}
-        for step in self.steps(data):
+        for step in [*self.steps(data), ("advance", self.longest, None)]:
             run.take(step)
             answer = tuple(column.tolist() for column in run.applied())
             before = seen.setdefault(run.signal.version, answer)

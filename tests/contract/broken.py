@@ -396,7 +396,7 @@ class Guesses(Pause):
 
 
 class BrokenSignal(SignalContract):
-    settings = settings(QUICK, max_examples=200)
+    settings = settings(QUICK, max_examples=400)
     longest = 30.0
 
     def __init__(self, kind):
