@@ -2,6 +2,7 @@ cimport cython
 from cpython.time cimport monotonic
 from libc.stdint cimport int64_t
 from lbalgo.kernels.evidence cimport Evidence
+from lbalgo.kernels.load_picker cimport LoadPicker
 from lbalgo.kernels.loads cimport ForeignLoad, InFlightCounts, LoadState
 from lbalgo.kernels.pickers cimport TicketPicker
 
@@ -26,7 +27,8 @@ cdef class Balancer:
     cdef object __weakref__
     cdef readonly object policy, picker, view
     cdef object pool, news, clock, lock, courier, on_event
-    cdef TicketPicker fast
+    cdef TicketPicker by_ticket
+    cdef LoadPicker by_load
     cdef LoadState load
     cdef list witnesses, abandoned
     cdef dict index, refused
@@ -34,8 +36,10 @@ cdef class Balancer:
     cdef double latest, due
     cdef int64_t opened, fallbacks, panic_picks
     cdef cython.longlong[::1] flying, slots, rows, closed
-    @cython.locals(slot=Py_ssize_t, row=Py_ssize_t, fast=TicketPicker, load=LoadState, lease=Lease)
+    @cython.locals(slot=Py_ssize_t, row=Py_ssize_t, by_ticket=TicketPicker, by_load=LoadPicker,
+                   load=LoadState, lease=Lease)
     cdef Lease _open(self, object key, object exclude, double cost, double now)
+    cdef object _choose(self, object picker, object key, object exclude)
     cdef object _end(self, Lease lease, int code, double latency, double pause)
     @cython.locals(row=Py_ssize_t, load=LoadState)
     cdef object _close(self, Lease lease, int code, double latency, double pause)

@@ -31,8 +31,9 @@ cdef class LoadPicker:
     cdef int64_t[::1] _lanes
     cdef int64_t[::1] _rows
     cdef double[::1] _weights
-    @cython.locals(slot=Py_ssize_t)
     cdef inline object _serve(self)
+    @cython.locals(slot=Py_ssize_t)
+    cdef Py_ssize_t _next(self) except -1
     cdef inline uint64_t _peek(self) noexcept
     cdef inline void _spend(self) noexcept
     cdef inline double _score(self, Py_ssize_t slot) except? -1.0

@@ -23,7 +23,7 @@ from lbalgo.events import Event, Stats
 from lbalgo.outside import CLOCK, Lock, ReentrantLock, entropy, watch_forks
 from lbalgo.pool import Pool
 from lbalgo.spec import check_integer, check_real, check_time
-from lbalgo.types import OUTCOME_CODES, Outcome
+from lbalgo.types import Outcome
 from lbalgo.view import members_of
 
 try:  # the compiler needs to see this import; at run time nobody needs Cython installed
@@ -34,6 +34,7 @@ except ModuleNotFoundError:
 if not cython.compiled:
     from lbalgo.outside import CLOCK as monotonic  # noqa: N811
     from lbalgo.reference.evidence import Evidence
+    from lbalgo.reference.load_picker import LoadPicker
     from lbalgo.reference.loads import ForeignLoad, InFlightCounts, LoadState
     from lbalgo.reference.pickers import TicketPicker
 
@@ -41,11 +42,11 @@ NOTHING = ()
 UNIT = 1.0
 UNKNOWN = math.nan
 NEVER = math.inf
-OUTCOMES = tuple(OUTCOME_CODES)
+OUTCOMES = tuple(Outcome)
 CODES = len(OUTCOMES)
-CANCELLED = OUTCOME_CODES[Outcome.CANCELLED]
-TIMEOUT = OUTCOME_CODES[Outcome.TIMEOUT]
-LOCAL_ERROR = OUTCOME_CODES[Outcome.LOCAL_ERROR]
+CANCELLED = OUTCOMES.index(Outcome.CANCELLED)
+TIMEOUT = OUTCOMES.index(Outcome.TIMEOUT)
+LOCAL_ERROR = OUTCOMES.index(Outcome.LOCAL_ERROR)
 
 
 @cython.freelist(64)
@@ -89,7 +90,8 @@ class Lease:
                 self.said = LOCAL_ERROR
             else:
                 self.said = CANCELLED
-        self.done()
+        if self.balancer is not None:
+            self.balancer._end(self, max(self.said, 0), UNKNOWN, UNKNOWN)
 
     def __repr__(self) -> str:
         return f"<Lease of {self.backend!r}, {'open' if self.row >= 0 else 'ended'}>"
@@ -108,7 +110,8 @@ class Balancer:
     __class_getitem__: Any = classmethod(GenericAlias)
     picker: Any
     view: Any
-    fast: TicketPicker | None
+    by_ticket: TicketPicker | None
+    by_load: LoadPicker | None
     load: LoadState | None
     index: dict[str, int]
     refused: dict[str, int]
@@ -145,7 +148,8 @@ class Balancer:
         self.closed, self.flying = _zeros(CODES), _zeros(0)
         self.refused, self.abandoned = {}, []
         self.opened = self.fallbacks = self.panic_picks = 0
-        self.picker, self.view, self.fast, self.load, self.index = None, None, None, None, {}
+        self.picker, self.view, self.load, self.index = None, None, None, {}
+        self.by_ticket, self.by_load = None, None
         self._follow()
         self._reseed(origin)
         watch_forks(self)
@@ -168,16 +172,19 @@ class Balancer:
         return self._open(key, exclude, cost, now)
 
     def _open(self, key: Any, exclude: Container[str], cost: float, now: float) -> Lease:
-        lease = Lease.__new__(Lease)
+        lease = Lease.__new__(Lease)  # pyright: ignore[reportCallIssue]
         lease.balancer = None
         if self.timed and self.load is not None:
             self.load.advance(now)
         while True:
-            picker, fast, name = self.picker, self.fast, None
+            picker, by_ticket, by_load, name = self.picker, self.by_ticket, self.by_load, None
             try:
-                if fast is not None and exclude is NOTHING:
-                    slot = fast._next(key)
-                    backend = fast.backends[slot]
+                if by_ticket is not None and exclude is NOTHING:
+                    slot = by_ticket._next(key)
+                    backend = by_ticket.backends[slot]
+                elif by_load is not None and exclude is NOTHING:
+                    slot = by_load._next()
+                    backend = by_load.backends[slot]
                 else:
                     backend = self._choose(picker, key, exclude)
                     name = backend.id
@@ -330,21 +337,22 @@ class Balancer:
             picker, view, names, places = pool.picker, pool.view, pool.rows.names, list(pool.rows.members.values())
             load = getattr(picker, "load", None)
             if load is not None and not isinstance(load, LoadState):
-                known = isinstance(self.load, ForeignLoad) and self.load.load is load
-                load = self.load if known else ForeignLoad(load)
-            index = {id: slot for slot, id in enumerate(view.ids)}
+                load = self.load if getattr(self.load, "load", None) is load else ForeignLoad(load)
+            index, panic = {id: slot for slot, id in enumerate(view.ids)}, view.panic
             rows, slots, flying = _zeros(len(index)), _zeros(len(names)), _zeros(max(len(names), len(self.flying)))
             for row in range(len(slots)):
                 slots[row] = -1
             for slot in range(len(rows)):
                 rows[slot] = places[slot]
                 slots[rows[slot]] = slot
-            fast = picker if type(picker) is TicketPicker else None
-            kept = self.picker, self.view, self.fast, self.index, self.load  # no finaliser may run in between
+            by_ticket = picker if type(picker) is TicketPicker else None
+            by_load = picker if type(picker) is LoadPicker else None
+            kept = self.picker, self.view, self.index, self.load  # no finaliser may run in between
             for row in range(len(self.flying)):
                 flying[row] = self.flying[row]
             self.flying, self.slots, self.rows, self.index = flying, slots, rows, index
-            self.picker, self.view, self.fast, self.load, self.panic = picker, view, fast, load, view.panic
+            self.picker, self.view, self.load, self.panic = picker, view, load, panic
+            self.by_ticket, self.by_load = by_ticket, by_load
             self.serial = not cython.compiled or isinstance(load, ForeignLoad)
             self.timed = not self.blind or not (load is None or type(load) is InFlightCounts)
             del kept

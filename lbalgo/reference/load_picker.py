@@ -108,11 +108,15 @@ class LoadPicker:
         return self._serve()
 
     def _serve(self) -> Any:
+        return self.backends[self._next()]
+
+    def _next(self) -> int:
+        """The slot for the next ticket, which is spent; what a compiled balancer calls."""
         slot = self._decide(self._peek())
         if slot < 0:
             self._refuse()
         self._spend()
-        return self.backends[slot]
+        return slot
 
     def _pick_excluding(self, exclude: Container[str]) -> Any:
         if isinstance(exclude, (str, bytes)):

@@ -17,7 +17,7 @@ def final(cls: type[T]) -> type[T]:
 
 def freelist(size: int) -> Callable[[type[T]], type[T]]:
     """Keeps up to `size` dead objects for reuse; does nothing here."""
-    return final
+    return cclass
 
 
 def no_gc_clear(cls: type[T]) -> type[T]:

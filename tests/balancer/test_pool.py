@@ -89,6 +89,19 @@ def test_signals_are_told_of_merged_states_only(balancer):
     assert one.heard == two.heard == expected
 
 
+def test_the_next_owner_of_a_row_begins_healthy(balancer):
+    signal, clock = Manual(), FakeClock()
+    lb = balancer(Least(), ["a", "b"], signals=[signal], clock=clock, forget_after=1.0)
+    signal.say("a", state=State.UNHEALTHY)
+    lb.advance()
+    lb.update(["b"])
+    clock.advance(1.0)
+    signal.heard.clear()
+    lb.update(["b", "c"])
+    assert lb.view.rows.tolist() == [1, 0]
+    assert signal.heard == []
+
+
 def test_an_ejection_that_ends_begins_a_slow_start(balancer):
     clock = FakeClock()
     signals = [SlowStart(40.0, steps=4), OutlierEjection([ConsecutiveErrors(1)], base_ejection_time=10)]
