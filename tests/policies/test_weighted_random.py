@@ -53,8 +53,8 @@ def test_tickets_owned(weights):
     picker.check_invariants()
 
 
-def test_published_alias_example():
-    """Probabilities a sixteenth apart are exact: 1, 2, 3, 4, 6 of 16."""
+def test_sixteenths_are_exact():
+    """1, 2, 3, 4 and 6 of 16, without a ticket of difference."""
     picker = lb.Random().build({"a": 1, "b": 2, "c": 3, "d": 4, "e": 6})
     assert [c * 16 for c in counted(picker, 5)] == [2**64 * w for w in (1, 2, 3, 4, 6)]
 
