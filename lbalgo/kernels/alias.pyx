@@ -11,6 +11,8 @@ from libc.stdlib cimport free, malloc
 
 import numpy as np
 
+from lbalgo.errors import ConfigError
+
 from lbalgo.kernels.hashing cimport c_mix64
 from lbalgo.kernels.structure cimport Structure
 
@@ -27,6 +29,8 @@ cdef class AliasTable(Structure):
         cdef cnp.ndarray marks = np.ascontiguousarray(salts, dtype=np.uint64)
         cdef const uint64_t *words = <const uint64_t *>cnp.PyArray_DATA(marks)
         cdef Py_ssize_t i
+        if len(left) == 0 or len(left) != len(given) or int(left.sum()) != 0 or (len(left) > 1 and not left.all()):
+            raise ConfigError("counts", counts, "must be one for each owner, positive, with the sum 2**64")
         self.size = cnp.PyArray_DIM(given, 0)
         self.slots = cnp.PyArray_DIM(marks, 0)
         self.quotient = <uint64_t>-1 // self.size  # of 2**64 by size, and the remainder

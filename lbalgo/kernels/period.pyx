@@ -7,6 +7,8 @@ from libc.stdlib cimport calloc, free, malloc
 
 import numpy as np
 
+from lbalgo.errors import ConfigError
+
 from lbalgo.kernels.structure cimport Structure
 
 cnp.import_array()
@@ -56,6 +58,8 @@ cdef class Period(Structure):
         cdef cnp.ndarray given = np.ascontiguousarray(sequence, dtype=np.int32)
         cdef const int32_t *source = <const int32_t *>cnp.PyArray_DATA(given)
         cdef Py_ssize_t i
+        if len(given) == 0 or given.min() < 0 or given.max() >= slots:
+            raise ConfigError("sequence", sequence, f"must be one or more slots in [0, {slots})")
         self.size = cnp.PyArray_DIM(given, 0)
         self.slots = slots
         self.owners = <int32_t *>malloc(4 * self.size)

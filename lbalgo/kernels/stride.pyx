@@ -7,6 +7,8 @@ from libc.stdlib cimport free, malloc
 
 import numpy as np
 
+from lbalgo.errors import ConfigError
+
 from lbalgo.kernels.structure cimport Structure
 
 cnp.import_array()
@@ -22,6 +24,8 @@ cdef class Stride(Structure):
         cdef const int32_t *source = <const int32_t *>cnp.PyArray_DATA(given)
         cdef const uint32_t *rate = <const uint32_t *>cnp.PyArray_DATA(rates)
         cdef Py_ssize_t i
+        if len(rates) == 0 or len(rates) != len(given) or rates.min() < 1 or rates.max() != TOP:
+            raise ConfigError("strides", strides, f"must be one for each owner, from 1 to {TOP}, and {TOP} among them")
         self.size = cnp.PyArray_DIM(given, 0)
         self.slots = slots
         self.owners = <int32_t *>malloc(4 * self.size)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from lbalgo.errors import ConfigError
 from lbalgo.reference.hashing import MASK, mix64
 from lbalgo.reference.structure import Structure
 
@@ -17,11 +18,14 @@ class AliasTable(Structure):
     __slots__ = ("_cuts", "_edges", "_pairs", "_salts", "size")
 
     def __init__(self, owners: Sequence[int], counts: Sequence[int], salts: Sequence[int]) -> None:
+        left = [int(c) for c in counts]
+        if not left or len(left) != len(owners) or sum(left) % TICKETS or (len(left) > 1 and not all(left)):
+            raise ConfigError("counts", counts, "must be one for each owner, positive, with the sum 2**64")
         self.size = len(owners)
         self.slots = len(salts)
         self._salts = [int(s) for s in salts]
         self._edges = [-(-b * TICKETS // self.size) for b in range(self.size + 1)]
-        left = [int(c) or TICKETS for c in counts] if self.size == 1 else [int(c) for c in counts]
+        left = left if self.size > 1 else [TICKETS]
         room = [high - low for low, high in zip(self._edges, self._edges[1:], strict=False)]
         self._cuts = self._edges[:-1]
         self._pairs = [[int(owner), int(owner)] for owner in owners]

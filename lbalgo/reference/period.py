@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 
+from lbalgo.errors import ConfigError
 from lbalgo.reference.structure import Structure
 
 
@@ -39,6 +40,8 @@ class Period(Structure):
 
     def __init__(self, sequence: Sequence[int], slots: int) -> None:
         self._owners = [int(owner) for owner in sequence]
+        if not self._owners or min(self._owners) < 0 or max(self._owners) >= slots:
+            raise ConfigError("sequence", sequence, f"must be one or more slots in [0, {slots})")
         self.size = len(self._owners)
         self.slots = slots
         self._places: dict[int, list[int]] = {}

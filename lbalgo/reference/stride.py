@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from lbalgo.errors import ConfigError
 from lbalgo.reference.structure import Structure
 
 TOP = 65535  # the greatest stride
@@ -18,6 +19,8 @@ class Stride(Structure):
     def __init__(self, owners: Sequence[int], strides: Sequence[int], slots: int) -> None:
         self._owners = [int(owner) for owner in owners]
         self._strides = [int(stride) for stride in strides]
+        if len(self._strides) != len(self._owners) or max(self._strides, default=0) != TOP or min(self._strides) < 1:
+            raise ConfigError("strides", strides, f"must be one for each owner, from 1 to {TOP}, and {TOP} among them")
         self.size = len(self._owners)
         self.slots = slots
 

@@ -3,12 +3,14 @@
 import itertools
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import lbalgo.reference.alias as plain_alias
 import lbalgo.reference.period as plain_period
 import lbalgo.reference.stride as plain_stride
+from lbalgo.errors import ConfigError
 from lbalgo.kernels import alias as fast_alias
 from lbalgo.kernels import period as fast_period
 from lbalgo.kernels import stride as fast_stride
@@ -95,3 +97,18 @@ def test_a_thousand_backends(n, seed, ticket):
     tickets = [ticket, *rng.integers(0, 2**64, 3, dtype=np.uint64).tolist()]
     for one, two in pairs:
         alike(one, two, tickets, n)
+
+
+@pytest.mark.parametrize("modules", [(fast_period, fast_stride, fast_alias), (plain_period, plain_stride, plain_alias)])
+def test_both_refuse_what_no_policy_makes(modules):
+    """Never served, never ending, or out of bounds."""
+    period, stride, alias = modules
+    for sequence in ([], [0, 3], [-1, 0]):
+        with pytest.raises(ConfigError, match="sequence"):
+            period.Period(sequence, 3)
+    for rates in ([], [65535], [0, 65535], [1, 65534], [65535, 65536]):
+        with pytest.raises(ConfigError, match="strides"):
+            stride.Stride([0, 1], rates, 2)
+    for counts in ([], [0], [0, 0], [2**63, 2**63 - 1], [0, 2**64 - 1], [2**63, 2**62, 2**62]):
+        with pytest.raises(ConfigError, match="counts"):
+            alias.AliasTable([0, 1], np.array(counts, dtype=np.uint64), [1, 2])
