@@ -1,8 +1,11 @@
 """The command line, in this process and as one: results, and one line with exit status 2 for whatever is wrong."""
 
 import json
+import re
+import shlex
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -384,3 +387,19 @@ def test_progress_only_for_a_person(here, capsys, monkeypatch):
     assert status == 0
     assert "maglev (1 of 1)" in err
     assert err.endswith("\r\x1b[K")
+
+
+# --- the page of the docs ------------------------------------------------------------------------------------------
+
+
+def test_console_blocks_of_the_page(tmp_path, monkeypatch, capsys):
+    """Every command of a console block prints what the page says; tabs and spaces are one."""
+    page = (Path(__file__).parent.parent / "docs" / "guide" / "command_line.md").read_text(encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "pool.toml").write_text(re.search(r"^```toml\n(.*?)^```$", page, re.M | re.S)[1])
+    blocks = re.findall(r"^```console\n(.*?)^```$", page, re.M | re.S)
+    steps = [step.split("\n", 1) for block in blocks for step in re.split(r"^\$ lbalgo ", block, flags=re.M)[1:]]
+    assert len(steps) == 6
+    for command, shown in steps:
+        _, out, err = run(capsys, *shlex.split(command))
+        assert (out + err).split() == shown.split(), command

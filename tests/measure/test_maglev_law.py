@@ -19,7 +19,7 @@ def excesses(n, size, pools):
     return np.array(sample)
 
 
-@pytest.mark.parametrize("n, max_excess", [(10, 0.004), (50, 0.02), (100, 0.01), (300, 0.004), (1000, 0.005)])
+@pytest.mark.parametrize("n, max_excess", [(10, 0.02), (30, 0.02), (100, 0.02), (200, 0.02)])
 def test_size_keeps_what_it_promises_and_is_not_lavish(n, max_excess):
     """Over pools of fixed ids the mean is at most the promise, and at least two thirds of it."""
     sample = excesses(n, maglev_size_for(n, max_excess), 24)
