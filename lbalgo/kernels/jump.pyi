@@ -1,4 +1,4 @@
-from typing import Any, final
+from typing import Any, Self, final
 
 from lbalgo.kernels.structure import Structure
 
@@ -6,4 +6,4 @@ def jump(ticket: int, buckets: int) -> int: ...
 
 @final
 class JumpBuckets(Structure):
-    def __init__(self, mask: Any) -> None: ...
+    def __new__(cls, mask: Any) -> Self: ...

@@ -1,11 +1,11 @@
-from typing import Any, final
+from typing import Any, Self, final
 
 from lbalgo.kernels.structure import Structure
 from lbalgo.types import I32, U64
 
 @final
 class Ring(Structure):
-    def __init__(self, points: Any, owners: Any, slots: int, nearest: bool = False) -> None: ...
+    def __new__(cls, points: Any, owners: Any, slots: int, nearest: bool = False) -> Self: ...
     @property
     def size(self) -> int: ...
     @property
