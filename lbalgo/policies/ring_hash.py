@@ -155,8 +155,9 @@ class RingHash:
         held = np.bincount(owners, minlength=len(picker.backends)).tolist()
         assert held == self._counts(picker.view), "every backend has the points of its weight, and weight 0 none"
         assert (points[:-1] <= points[1:]).all(), "points ascend"
-        names = np.array(picker.view.ids)[owners]
-        assert (names[:-1] < names[1:])[(points[:-1] == points[1:])].all(), "points at one position are in order of id"
+        tied = np.flatnonzero(points[:-1] == points[1:])
+        names = [(picker.view.ids[owners[i]], picker.view.ids[owners[i + 1]]) for i in tied]
+        assert all(a <= b for a, b in names), "points at one position are in order of id"
 
 
 def derived_points(starts: U64, counts: I64) -> U64:

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 import lbalgo as lb
 from lbalgo.active import mix64
-from lbalgo.policies.ring_hash import GAMMA
+from lbalgo.policies import ring_hash
+from lbalgo.policies.ring_hash import GAMMA, derived_points
 
 TICKETS = np.random.default_rng(11).integers(0, 2**64, 20_000, dtype=np.uint64)
 POLICIES = [lb.RingHash(points=20), lb.RingHash(points=20, lookup=lb.Lookup.NEAREST)]
@@ -233,3 +234,15 @@ def test_one_prefix_law_for_all_weights():
         points = {int(p) for p in policy.build({"a": weight}).structure.points()}
         assert last <= points
         last = points
+
+
+@either
+def test_points_at_one_position_are_ordered_by_id(policy, monkeypatch):
+    """Derived points practically never collide; here they are made to."""
+    monkeypatch.setattr(ring_hash, "derived_points", lambda *of: derived_points(*of) >> np.uint64(60))
+    pool = {"c": 1, "a": 1, "d": 2, "b": 1}
+    picker, turned = policy.build(pool), policy.build(dict(reversed(pool.items())))
+    picker.check_invariants()
+    tickets = np.arange(20, dtype=np.uint64)
+    assert owners(picker, tickets).tolist() == owners(turned, tickets).tolist()
+    assert picker.fingerprint() == turned.fingerprint()
