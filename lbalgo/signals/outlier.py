@@ -185,6 +185,8 @@ class OutlierEjection:
     def changed(self, slot: int, old: State, new: State, now: float) -> None:
         """The merged state of a backend moved, which is no evidence; time passes to `now` (seconds)."""
         check_slot(slot, len(self._records))
+        check_enum("old", old, State)
+        check_enum("new", new, State)
         self.advance(now)
 
     def advance(self, now: float) -> None:
