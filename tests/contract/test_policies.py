@@ -6,17 +6,21 @@ from hypothesis import strategies as st
 from lbalgo import (
     XXH3,
     Jump,
+    LeastConnections,
+    LeastLoaded,
     Lookup,
     Maglev,
     Murmur3,
+    PowerOfTwo,
     Random,
     Rendezvous,
     RingHash,
     RoundRobin,
     SipHash,
+    Ties,
     WeightedRoundRobin,
 )
-from lbalgo.testing import KeyedContract, MinimalContract, TicketContract
+from lbalgo.testing import KeyedContract, MinimalContract, PolicyContract, TicketContract
 from lbalgo.testing import strategies as some
 
 FEW = settings(max_examples=settings.default.max_examples // 4)  # for the second and third way to set up a policy
@@ -112,3 +116,18 @@ class TestJump(MinimalContract):
     weights = st.sampled_from([1.0, 1.0, 0.0])
     joiners = st.just(1.0)  # a bucket at the end takes part in the jump even if its weight is 0
     test_listing_order_is_irrelevant = None  # buckets are positions in the list
+
+
+class TestLeastLoaded(PolicyContract):
+    policy = LeastLoaded()
+
+
+class TestLeastConnectionsFirst(PolicyContract):
+    policy = LeastConnections(Ties.FIRST)
+    weights = some.weights(1e-300, 1e300)
+    settings = FEW
+
+
+class TestPowerOfTwo(PolicyContract):
+    policy = PowerOfTwo()
+    weights = some.weights(1e-300, 1e300)
