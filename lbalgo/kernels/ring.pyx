@@ -3,7 +3,7 @@
 
 The kernel knows no dialect: whoever has points and owners gets a ring. Points are put in order by a stable bucket sort
 on their top bits; the bucket boundaries stay as the index of the lookup, so that uniform points, of which a bucket
-holds half a point in the mean, are found in O(1), and others by binary search inside their bucket.
+holds at most half a point in the mean, are found in O(1), and others by binary search inside their bucket.
 """
 cimport cython
 cimport numpy as cnp

@@ -34,7 +34,7 @@ from lbalgo.view import View, view_of
 B = TypeVar("B", bound=Backend)
 
 POINTS = 100  # per unit of weight; shares then spread by 10 % of the mean
-MAX_POINTS = 8_388_608  # Envoy's and gRPC's cap on a ring
+MAX_POINTS = 8_388_608  # Envoy's cap on a ring
 GAMMA = 0x9E3779B97F4A7C15  # any odd constant: distinct points for distinct j
 
 
