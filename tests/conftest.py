@@ -1,8 +1,8 @@
 """Hypothesis profiles: the default is reproducible and quick; `--hypothesis-profile=long` searches for hours."""
 
-from importlib.util import find_spec
-
 from hypothesis import HealthCheck, settings
+
+from tests.both import BUILT
 
 settings.register_profile(
     "default",
@@ -17,5 +17,5 @@ settings.register_profile(
 )
 settings.load_profile("default")
 
-if find_spec("lbalgo.kernels.hashing") is None:  # installed without a compiler: there is nothing to compare or cimport
+if not BUILT:  # installed without a compiler: there is nothing to compare or cimport
     collect_ignore = ["twins", "extending"]

@@ -11,10 +11,9 @@ import pytest
 import xxhash
 
 import lbalgo as lb
-from lbalgo.kernels import hashing as compiled
-from lbalgo.reference import hashing as plain
+from tests.both import both
 
-TWINS = pytest.mark.parametrize("twin", [compiled, plain], ids=["compiled", "plain"])
+TWINS = pytest.mark.parametrize("twin", both("hashing"), ids=lambda module: module.__name__)
 SIPHASH = (
     "310e0edd47db6f72 fd67dc93c539f874 5a4fa9d909806c0d 2d7efbd796666785 b7877127e09427cf 8da699cd64557618 "
     "cee3fe586e46c9cb 37d1018bf50002ab 6224939a79f5f593 b0e4a90bdf82009e f3b9dd94c5bb5d7a a7ad6b22462fb3f4 "

@@ -9,10 +9,10 @@ import pytest
 
 import lbalgo as lb
 import lbalgo.reference.rendezvous as plain
-from lbalgo.kernels import rendezvous as compiled
+from tests.both import both
 from tests.golden.rendezvous_oracle import neg_log, order, ticket
 
-LOGARITHMS = [plain.neg_log, compiled.neg_log]
+LOGARITHMS = [twin.neg_log for twin in both("rendezvous")]
 TOP = 2**52 - 1
 BITS = [
     (0, "0x1.25e4f7b2737fap+5"),
