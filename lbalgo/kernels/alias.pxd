@@ -1,3 +1,4 @@
+cimport cython
 from libc.stdint cimport int32_t, uint64_t
 from lbalgo.kernels.structure cimport Structure
 
@@ -13,3 +14,9 @@ cdef class AliasTable(Structure):
     cdef uint64_t *salts
     cdef uint64_t edge(self, uint64_t bucket) noexcept nogil
     cdef int fill_buckets(self, const int32_t *owners, uint64_t *left) except -1
+    @cython.final
+    cdef inline Py_ssize_t owner(self, uint64_t ticket) noexcept nogil:
+        """`lookup` of a table that is not empty, for callers that have no time for a call."""
+        cdef uint64_t size = <uint64_t>self.size
+        cdef uint64_t bucket = ((ticket >> 32) * size + (((ticket & 0xFFFFFFFFU) * size) >> 32)) >> 32
+        return self.pairs[2 * bucket + (ticket >= self.cuts[bucket])]

@@ -85,9 +85,7 @@ cdef class AliasTable(Structure):
         return 0
 
     cdef Py_ssize_t lookup(self, uint64_t ticket) noexcept nogil:
-        cdef uint64_t size = <uint64_t>self.size
-        cdef uint64_t bucket = ((ticket >> 32) * size + (((ticket & 0xFFFFFFFFU) * size) >> 32)) >> 32
-        return self.pairs[2 * bucket + (ticket >= self.cuts[bucket])]
+        return self.owner(ticket)
 
     cdef void fill(self, const uint64_t *tickets, int32_t *out, Py_ssize_t n) noexcept nogil:
         cdef Py_ssize_t i

@@ -1,8 +1,9 @@
 cimport cython
 from libc.stdint cimport int64_t, uint64_t
+from lbalgo.kernels.alias cimport AliasTable
 from lbalgo.kernels.hashing cimport c_mix64 as mix64
 from lbalgo.kernels.loads cimport LoadState
-from lbalgo.kernels.structure cimport Cursor, Structure
+from lbalgo.kernels.structure cimport Cursor
 
 ctypedef Py_ssize_t[64] Drawn  # BLOCK of them
 ctypedef double[64] Loads
@@ -21,12 +22,13 @@ cdef class LoadPicker:
     cdef readonly LoadState load
     cdef readonly object rows
     cdef readonly Py_ssize_t unused
-    cdef readonly Structure table
+    cdef readonly AliasTable table
     cdef readonly Cursor cursor
     cdef readonly Py_ssize_t choices
     cdef readonly bint first
     cdef readonly Py_ssize_t count
     cdef readonly int exponent
+    cdef uint64_t _stride
     cdef int64_t[::1] _slots
     cdef int64_t[::1] _lanes
     cdef int64_t[::1] _rows
@@ -34,10 +36,9 @@ cdef class LoadPicker:
     cdef inline object _serve(self)
     @cython.locals(slot=Py_ssize_t)
     cdef Py_ssize_t _next(self) except -1
-    cdef inline uint64_t _peek(self) noexcept
     cdef inline void _spend(self) noexcept
     cdef inline double _score(self, Py_ssize_t slot) except? -1.0
-    cdef inline Py_ssize_t _decide(self, uint64_t ticket) except -2
+    cdef inline Py_ssize_t _decide(self, uint64_t state) except -2
     @cython.locals(loads=Loads, least=double, tied=double, bound=double, score=double, best=Py_ssize_t, start=Py_ssize_t,
                    size=Py_ssize_t, i=Py_ssize_t, slot=Py_ssize_t)
     cdef Py_ssize_t _least(self, uint64_t ticket) except -2
@@ -45,5 +46,8 @@ cdef class LoadPicker:
     cdef inline bint _wins(self, uint64_t ticket, uint64_t slot, double tied) noexcept
     @cython.locals(drawn=Drawn, least=double, score=double, best=Py_ssize_t, slot=Py_ssize_t, i=Py_ssize_t,
                    found=Py_ssize_t, draw=Py_ssize_t, fresh=bint)
-    cdef Py_ssize_t _least_drawn(self, uint64_t ticket) except -2
-    cdef inline Py_ssize_t _draw(self, uint64_t ticket, uint64_t draw) noexcept
+    cdef Py_ssize_t _least_drawn(self, uint64_t state) except -2
+    @cython.locals(one=Py_ssize_t, two=Py_ssize_t, wins=Py_ssize_t)
+    cdef inline Py_ssize_t _lesser(self, uint64_t state) except -2
+    @cython.locals(first=uint64_t)
+    cdef inline Py_ssize_t _draw(self, uint64_t state, Py_ssize_t draw) noexcept

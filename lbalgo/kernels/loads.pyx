@@ -15,6 +15,7 @@ from lbalgo.errors import ConfigError
 from lbalgo.spec import check_real, check_row
 from lbalgo.types import Outcome
 
+cdef Py_ssize_t LEAST_ROWS = 1024  # 8 KiB at once, so that the rows of most pools are there before their first request
 cdef dict CODES = types.OUTCOME_CODES
 cdef tuple OUTCOMES = tuple(CODES)
 
@@ -84,7 +85,7 @@ cdef class InFlightCounts(LoadState):
         cdef list given = list(counts)
         for row in range(len(given)):
             check_row(given[row], f"counts[{row}]")
-        self.reserve(len(given))
+        self.reserve(max(len(given), 1))
         for row in range(len(given)):
             self.counts[row] = given[row]
 
@@ -94,12 +95,12 @@ cdef class InFlightCounts(LoadState):
     cdef void reserve(self, Py_ssize_t size) except *:
         if size <= self.size:
             return
-        size = max(size, 2 * self.size, 8)
-        cdef int64_t *grown = <int64_t *>calloc(size, sizeof(int64_t))
+        size = max(size, 2 * self.size, LEAST_ROWS)
+        cdef double *grown = <double *>calloc(size, sizeof(double))  # doubles count exactly up to 2**53
         if grown == NULL:
             raise MemoryError
         if self.size:
-            memcpy(grown, self.counts, self.size * sizeof(int64_t))
+            memcpy(grown, self.counts, self.size * sizeof(double))
         free(self.counts)
         self.counts, self.size = grown, size
 
@@ -114,13 +115,13 @@ cdef class InFlightCounts(LoadState):
         self.counts[row] -= 1
 
     cdef double value(self, Py_ssize_t row) except? -1.0:
-        return <double>self.counts[row] if row < self.size else 0.0
+        return self.counts[row] if row < self.size else 0.0
 
     cdef void values(self, int64_t[::1] rows, Py_ssize_t start, Py_ssize_t n, double *out) except *:
         cdef Py_ssize_t i, row
         for i in range(n):
             row = rows[start + i]
-            out[i] = <double>self.counts[row] if row < self.size else 0.0
+            out[i] = self.counts[row] if row < self.size else 0.0
 
     def restart(self, row):
         """`row` belongs to another backend from now on: nothing of it is in flight."""
@@ -139,7 +140,7 @@ cdef list _trimmed(InFlightCounts load):
     cdef Py_ssize_t n = load.size, row
     while n and load.counts[n - 1] == 0:
         n -= 1
-    return [load.counts[row] for row in range(n)]
+    return [int(load.counts[row]) for row in range(n)]
 
 
 @cython.final

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from lbalgo.active import LoadPicker, Structure
+from lbalgo.active import AliasTable, LoadPicker
 from lbalgo.errors import ConfigError
 from lbalgo.loads.specs import started
 from lbalgo.policies.building import cursor_of
@@ -25,14 +25,14 @@ def load_picker(
     *,
     choices: int | None = None,
     first: bool = False,
-    table: Callable[[], Structure] = Structure,
+    table: Callable[[], AliasTable] | None = None,
 ) -> LoadPicker[B]:
     """A picker by live load; `choices` None compares all, otherwise `table` makes the table to draw from.
 
     The previous picker's load is taken over if its specification is equal; otherwise a new one starts from 0.
     """
     compared = len(view) if choices is None else choices
-    built = table() if compared < np.count_nonzero(view.eligible) else Structure()
+    built = table() if table is not None and compared < np.count_nonzero(view.eligible) else None
     same = isinstance(previous, LoadPicker) and previous.spec == spec
     load = previous.load if isinstance(previous, LoadPicker) and same else started(spec)
     rows, unused = rows_of(view, previous)

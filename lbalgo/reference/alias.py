@@ -44,6 +44,10 @@ class AliasTable(Structure):
         bucket = ticket * self.size >> 64
         return self._pairs[bucket][ticket >= self._cuts[bucket]]
 
+    def owner(self, ticket: int) -> int:
+        """`lookup`; the compiled twin saves a call here."""
+        return self.lookup(ticket)
+
     def owned(self) -> list[int]:
         """How many of the 2**64 tickets each slot owns, counted from the table."""
         counts = [0] * self.slots

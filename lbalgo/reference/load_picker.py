@@ -9,9 +9,10 @@ total, no backend is passed over for one whose true score is greater by more tha
 over 2, 3 + 1 over 4) are always found. Weights are first scaled by one power of two, which changes no quotient's bits,
 so that the greatest is in [0.5, 1); a weight 2**1000 times smaller than that counts as 2**-1000.
 
-All randomness of a decision comes from its one 64-bit ticket. Draw j is what the alias table says to mix64(ticket + j *
-gamma), draw 0 to the ticket itself; the distinct backends in order of first appearance are a sample without replacement
-in proportion to weight. After 4 N draws the missing are drawn from the missing alone: the same law.
+The cursor is a SplitMix64 generator; a scan takes one 64-bit ticket of it, `choices` draws one each, and what more a
+decision needs comes from its first ticket. Each draw asks the alias table; the distinct backends in order of first
+appearance are a sample without replacement in proportion to weight. After 4 N draws the missing are drawn from the
+missing alone: the same law.
 
 This one text is both twins, as in `lbalgo.reference.pickers`; types are in `kernels/load_picker.pxd`.
 """
@@ -31,9 +32,10 @@ except ModuleNotFoundError:
     from lbalgo.reference import shadow as cython
 
 if not cython.compiled:
+    from lbalgo.reference.alias import AliasTable
     from lbalgo.reference.hashing import mix64
     from lbalgo.reference.loads import LoadState
-    from lbalgo.reference.structure import Cursor, Structure
+    from lbalgo.reference.structure import Cursor
 
 if TYPE_CHECKING:
     from lbalgo.types import F64, I64
@@ -58,7 +60,7 @@ class LoadPicker:
     load : the live load, read at every pick and never changed by one.
     rows : row of each slot in the load.
     unused : the first row that neither this picker nor one before it used.
-    table : alias table over the eligible backends by weight x factor; empty if all are compared.
+    table : alias table over the eligible backends by weight x factor; None if all are compared.
     cursor : generator state, handed on from the previous picker.
     choices : how many distinct backends to draw and compare; as many as are eligible or more compare them all.
     first : whether ties go to the first slot instead of being drawn by weight.
@@ -72,7 +74,7 @@ class LoadPicker:
         load: LoadState,
         rows: I64,
         unused: int,
-        table: Structure,
+        table: AliasTable | None,
         cursor: Cursor,
         choices: int,
         first: bool,
@@ -90,6 +92,7 @@ class LoadPicker:
         self.first = first
         slots = np.flatnonzero(view.eligible)
         self.count = len(slots)
+        self._stride = (choices if choices < len(slots) else 1) * GAMMA & WORD
         weights = np.zeros(len(view))
         self.exponent = 0
         if len(slots):
@@ -112,7 +115,7 @@ class LoadPicker:
 
     def _next(self) -> int:
         """The slot for the next ticket, which is spent; what a compiled balancer calls."""
-        slot = self._decide(self._peek())
+        slot = self._decide(self.cursor.state)
         if slot < 0:
             self._refuse()
         self._spend()
@@ -121,7 +124,7 @@ class LoadPicker:
     def _pick_excluding(self, exclude: Container[str]) -> Any:
         if isinstance(exclude, (str, bytes)):
             raise ConfigError("exclude", exclude, "must be a container of ids, not one string")
-        for slot in self._order(self._peek()):
+        for slot in self._order(self.cursor.state):
             if self.view.ids[slot] not in exclude:
                 self._spend()
                 return self.backends[slot]
@@ -138,21 +141,28 @@ class LoadPicker:
         If all are compared: by ascending score, ties by weight or by slot as in `pick`. If some are drawn: those by
         ascending score, ties in the order drawn; then as many others are drawn, and so on.
         """
-        return map(self.backends.__getitem__, self._order(self._peek()))
-
-    def _peek(self) -> int:
-        return mix64((self.cursor.state + GAMMA) & WORD)
+        return map(self.backends.__getitem__, self._order(self.cursor.state))
 
     def _spend(self) -> None:
-        self.cursor.state = (self.cursor.state + GAMMA) & WORD
+        self.cursor.state = (self.cursor.state + self._stride) & WORD
 
     def _score(self, slot: int) -> float:
-        return (self.load.value(self._rows[slot]) + 1.0) / self._weights[slot]  # type: ignore[no-any-return]
+        return (self.load.read(self._rows[slot]) + 1.0) / self._weights[slot]  # type: ignore[no-any-return]
 
-    def _decide(self, ticket: int) -> int:
+    def _decide(self, state: int) -> int:
         if self.choices >= self.count:
-            return self._least(ticket)
-        return self._least_drawn(ticket)
+            return self._least(mix64((state + GAMMA) & WORD))
+        if self.choices == 2:
+            return self._lesser(state)
+        return self._least_drawn(state)
+
+    def _lesser(self, state: int) -> int:
+        """`_least_drawn` of two, without a loop, and without a branch that nobody could predict."""
+        one, two = self._draw(state, 0), self._draw(state, 1)
+        if one == two:
+            return self._least_drawn(state)
+        wins = self._score(two) < self._score(one)
+        return one ^ ((one ^ two) & -wins)
 
     def _least(self, ticket: int) -> int:
         """The slot of least score, -1 if nobody is eligible; divides only where the quotient could still be least."""
@@ -182,13 +192,13 @@ class LoadPicker:
         coin: float = (mix64((ticket + slot * GAMMA) & WORD) >> 11) * UNIT
         return coin * tied < self._weights[slot]  # type: ignore[no-any-return]
 
-    def _least_drawn(self, ticket: int) -> int:
+    def _least_drawn(self, state: int) -> int:
         """The slot of least score among `choices` drawn, the first drawn of those tied."""
         if not cython.compiled:
             drawn = [0] * BLOCK
-        least, best, found, draw = 0.0, -1, 0, 0
+        least, best, found, draw = INFINITE, -1, 0, 0
         while draw < 4 * self.count:
-            slot = self._draw(ticket, draw)
+            slot = self._draw(state, draw)
             draw += 1
             fresh = True
             for i in range(found):
@@ -201,18 +211,21 @@ class LoadPicker:
                     least, best = score, slot
                 if found == self.choices:
                     return best
-        return next(iter(self._order(ticket)))
+        return next(iter(self._order(state)))
 
-    def _draw(self, ticket: int, draw: int) -> int:
-        return self.table.lookup(ticket if draw == 0 else mix64((ticket + draw * GAMMA) & WORD))
+    def _draw(self, state: int, draw: int) -> int:
+        if draw < self.choices:
+            return self.table.owner(mix64((state + (draw + 1) * GAMMA) & WORD))  # type: ignore[union-attr]
+        first = mix64((state + GAMMA) & WORD)
+        return self.table.owner(mix64((first + draw * GAMMA) & WORD))  # type: ignore[union-attr]
 
-    def _order(self, ticket: int) -> Iterator[int]:
+    def _order(self, state: int) -> Iterator[int]:
         """Slots of the eligible backends in order of preference."""
         if self.choices >= self.count:
-            yield from self._ascending(ticket)
+            yield from self._ascending(mix64((state + GAMMA) & WORD))
             return
         group: list[int] = []
-        for slot in self._sample(ticket):
+        for slot in self._sample(state):
             group.append(slot)
             if len(group) == self.choices:
                 yield from sorted(group, key=self._key)
@@ -242,16 +255,17 @@ class LoadPicker:
             yield from tied
             start = end
 
-    def _sample(self, ticket: int) -> Iterator[int]:
+    def _sample(self, state: int) -> Iterator[int]:
         """All, drawn one after the other by weight."""
         seen: set[int] = set()
         draw = 0
         while draw < 4 * self.count and len(seen) < self.count:
-            slot = self._draw(ticket, draw)
+            slot = self._draw(state, draw)
             draw += 1
             if slot not in seen:
                 seen.add(slot)
                 yield slot
+        ticket = mix64((state + GAMMA) & WORD)
         missing = [slot for slot in self._slots if slot not in seen]
         while missing:
             chosen, weight = 0, 0.0
@@ -262,15 +276,15 @@ class LoadPicker:
                     chosen = i
             yield missing.pop(chosen)
 
-    def drawn(self, ticket: int) -> list[int]:
-        """The slots compared for a ticket, in the order drawn, or all eligible ones if all are compared."""
-        if isinstance(ticket, bool) or not isinstance(ticket, (int, np.integer)):
-            raise TypeError(f"a ticket is an int, not {type(ticket).__name__}")
-        if not 0 <= ticket < 1 << 64:
-            raise ConfigError("ticket", ticket, "must be in [0, 2**64)")
+    def drawn(self, state: int) -> list[int]:
+        """The slots compared when the cursor stands at `state`, in the order drawn; in slot order if all are."""
+        if isinstance(state, bool) or not isinstance(state, (int, np.integer)):
+            raise TypeError(f"a cursor's state is an int, not {type(state).__name__}")
+        if not 0 <= state < 1 << 64:
+            raise ConfigError("state", state, "must be in [0, 2**64)")
         if self.choices >= self.count:
             return list(self._slots)
-        sample = self._sample(int(ticket))
+        sample = self._sample(int(state))
         return [next(sample) for _ in range(self.choices)]
 
     def scores(self) -> F64:
@@ -288,7 +302,7 @@ class LoadPicker:
         assert ((weights > 0) == self.view.eligible).all(), "the eligible have weight, and nobody else"
         assert list(self._slots) == np.flatnonzero(self.view.eligible).tolist(), "all eligible are considered"
         assert len(set(self.rows.tolist())) == len(self.rows), "no two backends share a row"
-        assert self.choices >= self.count or self.table.slots == len(self.view), "the table covers the view's slots"
+        assert self.choices >= self.count or self.table.size == self.count, "the table draws the eligible"  # type: ignore[union-attr]
 
     def reseed(self, seed: int) -> None:
         """Moves the cursor: the sequence of draws goes on from here."""

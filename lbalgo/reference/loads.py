@@ -28,6 +28,10 @@ class LoadState:
         """`at`, unchecked."""
         return 0.0
 
+    def read(self, row: int) -> float:
+        """`value`; the compiled twin saves a call here if the load is a mere count."""
+        return self.value(row)
+
     def values(self, rows: Sequence[int], start: int, n: int, out: list[float]) -> None:
         """`value` of n rows, from rows[start] on."""
         for i in range(n):

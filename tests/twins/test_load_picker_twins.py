@@ -51,7 +51,7 @@ def pools(draw):
 def twins(view, rows, fast_load, plain_load, choices, first, state):
     policy = lb.LeastLoaded()
     slots = np.flatnonzero(view.eligible)
-    fast_table, plain_table = active.Structure(), structure.Structure()
+    fast_table = plain_table = None
     if choices < len(slots):
         salts = [hashing.mix64(hashing.xxh64(i.encode())) for i in view.ids]
         fast_table = alias_table(view)
