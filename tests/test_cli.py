@@ -285,7 +285,13 @@ def test_table_fits_whatever_is_in_it():
     """Names and reasons of any length, figures of any size."""
     long = "ring_hash:" + ",".join(f"parameter_{i}=value" for i in range(40))
     view = lb.View.of(["a", "b", "c", "d"])
-    policies = {"maglev": lb.Maglev(), long: lb.Maglev(), "a-name-without-a-break" * 12: lb.Jump()}
+    policies = {
+        "x" * 22: lb.Maglev(),
+        "y" * 23: lb.Maglev(),
+        "z" * 60: lb.Random(),
+        long: lb.Maglev(),
+        "a-name-without-a-break" * 12: lb.Jump(),
+    }
     rows = list(lb.measure.compare(policies, view, range(100), timer=iter(range(0, 10**9, 10**6)).__next__))
     rows.append(Row("broken", reason="why " * 100 + "x" * 300))
     rows.append(Row("ring_hash", build=1e9, pick=1e-12, bulk=12345.6e-9))

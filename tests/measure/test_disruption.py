@@ -71,6 +71,16 @@ def test_failed_backends_stay_exact(pool, data):
     assert set(result.losers) <= down
 
 
+def test_walks_that_leave_the_table_are_sampled():
+    """A walk looks at 4 N positions; where all of those are down the ticket decides, and not its position."""
+    view = lb.View.of({"most": 100.0, "a": 1.0, "b": 1.0}, panic_below=0.0)
+    before = POLICY.build(view)
+    after = POLICY.build(lb.View.of(view, states={"most": State.UNHEALTHY}, panic_below=0.0), previous=before)
+    owners = [{after.slot(position + SIZE * turn) for turn in range(50)} for position in range(SIZE)]
+    assert max(map(len, owners)) == 2
+    assert disruption(before, after).method is Method.SAMPLE
+
+
 def test_warming_is_sampled():
     pool = ["a", "b", "c"]
     before = POLICY.build(pool)
