@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import lbalgo
-from lbalgo.testing.law import GlobalRandomness
+from lbalgo.testing.laws import GlobalRandomness
 
 PACKAGE = Path(lbalgo.__file__).parent
 ROOMS = ("policies", "signals", "loads", "kernels", "reference", "compat", "gates")

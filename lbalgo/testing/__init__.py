@@ -17,7 +17,7 @@ from lbalgo.testing.pickers import check_picker
 if TYPE_CHECKING:
     from lbalgo.testing import strategies
     from lbalgo.testing.keyed import KeyedContract, MinimalContract
-    from lbalgo.testing.law import certify, law, laws_of
+    from lbalgo.testing.laws import certify, law, laws_of
     from lbalgo.testing.loads import LoadContract
     from lbalgo.testing.policies import PolicyContract, TicketContract
     from lbalgo.testing.signals import SignalContract
@@ -44,9 +44,9 @@ _HOME = {  # what needs Hypothesis is imported when it is asked for
     "PolicyContract": "policies",
     "SignalContract": "signals",
     "TicketContract": "policies",
-    "certify": "law",
-    "law": "law",
-    "laws_of": "law",
+    "certify": "laws",
+    "law": "laws",
+    "laws_of": "laws",
 }
 
 

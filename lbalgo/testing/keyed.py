@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from lbalgo.endpoint import Endpoint
 from lbalgo.testing import pickers
 from lbalgo.testing import strategies as some
-from lbalgo.testing.law import law
+from lbalgo.testing.laws import law
 from lbalgo.testing.policies import TicketContract
 from lbalgo.types import State
 from lbalgo.view import View

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from lbalgo.errors import ConfigError
 from lbalgo.testing import strategies as some
-from lbalgo.testing.law import GlobalRandomness, law
+from lbalgo.testing.laws import GlobalRandomness, law
 from lbalgo.types import Outcome
 
 ROWS = 4

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from lbalgo.errors import NoBackend
 from lbalgo.testing import pickers
 from lbalgo.testing import strategies as some
-from lbalgo.testing.law import GlobalRandomness, law
+from lbalgo.testing.laws import GlobalRandomness, law
 from lbalgo.types import State
 from lbalgo.view import View
 

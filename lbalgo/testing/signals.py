@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from lbalgo.testing import strategies as some
 from lbalgo.testing.history import Run, Step
-from lbalgo.testing.law import GlobalRandomness, law
+from lbalgo.testing.laws import GlobalRandomness, law
 from lbalgo.types import Outcome, State
 
 POOL = some.ALIKE[:4]
