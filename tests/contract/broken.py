@@ -185,6 +185,11 @@ class NumbersAsText(Spoiled):
         return self.inner.pick(str(key) if type(key) is int else key, exclude=exclude)
 
 
+class NoKeyIsOneKey(Spoiled):
+    def pick(self, key=None, *, exclude=()):
+        return self.inner.pick("" if key is None else key, exclude=exclude)
+
+
 class Modulo:
     """Key mod number of eligible backends: what everybody writes first."""
 
@@ -276,6 +281,7 @@ POLICIES = {
     "test_walk_starts_with_the_pick": WalksBackwards,
     "test_a_retry_takes_the_next_of_the_walk": RetriesByRehash,
     "test_a_key_has_one_form": NumbersAsText,
+    "test_without_a_key_requests_are_spread": NoKeyIsOneKey,
     "test_listing_order_is_irrelevant": ModuloAsListed,
     "test_signals_move_only_what_fell_or_rose": ModuloById,
     "test_keys_only_return_while_signals_rise": KeepsWhoStepsIn,
