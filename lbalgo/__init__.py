@@ -1,10 +1,11 @@
 """Which backend gets the next request, and how that decision stays right: load balancing as pure algorithms."""
 
-from lbalgo import measure
+from lbalgo import events, measure
 from lbalgo.active import kernels
 from lbalgo.balancer import Balancer, Lease
 from lbalgo.endpoint import Endpoint
 from lbalgo.errors import ConfigError, DuplicateBackend, LBError, NoBackend, UnknownBackend
+from lbalgo.events import Stats
 from lbalgo.hashing import XXH3, XXH64, Hasher, Murmur3, SipHash, hash_key, hash_many
 from lbalgo.loads import InFlight
 from lbalgo.policies import (
@@ -71,12 +72,14 @@ __all__ = [
     "SipHash",
     "SlowStart",
     "State",
+    "Stats",
     "SuccessRate",
     "TicketDecided",
     "Ties",
     "UnknownBackend",
     "View",
     "WeightedRoundRobin",
+    "events",
     "hash_key",
     "hash_many",
     "kernels",

@@ -35,12 +35,13 @@ on_event
 `acquire` raises NoBackend; ConfigError for a cost or an `exclude` that cannot be used. `update` raises ConfigError or
 DuplicateBackend and has then changed nothing, signals included. `report` raises UnknownBackend. `restore` raises
 ConfigError for a snapshot of another shape and has then changed nothing. If the policy refuses what time or evidence
-brought, the call that ran it raises, the old picker goes on, and the next change tries again.
+brought, the call that ran it raises, the old picker goes on, and the next change tries again. A clock that fails leaves
+a lease open; a load or signal that raises in `done` leaves it ended, and all other signals told.
 
 `Lease.done(outcome=None, *, latency=None, retry_after=None)`: without an outcome, what `status` said, else SUCCESS;
 latency and retry_after in seconds, >= 0. A block left by an exception means TIMEOUT for TimeoutError, LOCAL_ERROR for
 any other OSError, CANCELLED for everything else; an error the backend answered with (`status`) stands. A lease that is
-dropped without a word counts as CANCELLED.
+dropped without a word counts as CANCELLED, of unknown latency.
 
 Costs: `acquire` and `done` are the pick and a few counters; what is due adds O(N) and a build.
 """

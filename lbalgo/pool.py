@@ -8,6 +8,7 @@ found, the signals know the time, the old picker goes on, and the next change tr
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
@@ -15,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from lbalgo.endpoint import Endpoint
-from lbalgo.errors import ConfigError, UnknownBackend
+from lbalgo.errors import ConfigError
 from lbalgo.events import Ejected, Event, MembersChanged, PanicChanged, StateChanged
 from lbalgo.merging import settle
 from lbalgo.rows import Rows
@@ -71,13 +72,23 @@ class Pool:
         self.ejections: dict[str, int] = {}
         self.rebuilds = self.panics = 0
         self.view: View[Any] = View.of(())
-        self.picker: Any = policy.build(View.of(members, panic_below=panic_below))  # a refusal leaves signals untouched
-        for signal in self.signals:
-            if hasattr(signal, "forget_after"):
-                signal.forget_after = forget_after
+        self.picker: Any = None
         heard = [signal for signal in self.signals if getattr(signal, "observes", True)]
         self.witnesses: list[tuple[Any, Any]] = [(signal, getattr(signal, "evidence", None)) for signal in heard]
-        self._move(members, now, lambda row: False)
+        self.sources = [signal for signal in self.signals if hasattr(signal, "drain_events")]
+        saved = [(s, s.snapshot(), getattr(s, "forget_after", None)) for s in self.signals]
+        try:
+            for signal, _, remembers in saved:
+                if remembers is not None:
+                    signal.forget_after = forget_after
+            self._move(members, now, lambda row: False)
+        except BaseException:  # refused: the signals may be given to another pool
+            for signal, known, remembers in saved:
+                signal.restore(known, now)
+                if remembers is not None:
+                    signal.forget_after = remembers
+            self._undrained()
+            raise
         self.rebuilds = 0
 
     def update(self, members: Sequence[Any], now: float, busy: Callable[[int], bool]) -> None:
@@ -97,7 +108,7 @@ class Pool:
 
     def _move(self, members: Sequence[Any], now: float, busy: Callable[[int], bool]) -> None:
         old, ids = self.view, tuple(member.id for member in members)
-        moved, reused = self.rows.move(ids, now, self.forget_after, busy)
+        moved, reused = self.rows.move(ids, now, self.forget_after, busy if self._forgetful() else lambda row: True)
         rows = np.fromiter(moved.members.values(), np.int64, len(ids))
         told = np.zeros(len(moved.names), np.uint8)
         told[: len(self.told)] = self.told
@@ -110,6 +121,10 @@ class Pool:
         weights = np.array([member.weight for member in members], dtype=np.float64)
         view = View(members, weights, factors, states, panic_below=self.panic_below, rows=rows, ids=ids)
         picker = self.policy.build(view, previous=self.picker)
+        restart = getattr(getattr(picker, "load", None), "restart", None)
+        if restart is not None:
+            for row in reused:  # nobody's rows, so that nothing is lost if one is refused
+                restart(row)
         joined = tuple(id for id in ids if id not in self.rows.members)
         left = tuple(id for id in old.ids if id not in moved.members)
         if joined or left:
@@ -117,10 +132,11 @@ class Pool:
         self._drain()
         self.rows, self.told, self.versions = moved, told, versions
         self._show(view, picker, now)
-        restart = getattr(getattr(picker, "load", None), "restart", None)
-        if restart is not None:
-            for row in reused:
-                restart(row)
+
+    def _forgetful(self) -> bool:
+        """Whether the load can forget what a row's last owner did; if it cannot, no row is given away."""
+        load = _bare(self.picker)
+        return load is None or hasattr(load, "restart")
 
     def refresh(self, now: float, *, again: bool = False) -> None:
         """Merges what the signals say now, and builds a picker if that is anything new.
@@ -165,34 +181,52 @@ class Pool:
         self.refresh(now, again=True)
 
     def testify(self, slot: int, code: int, latency: float | None, pause: float | None, now: float) -> None:
-        """Every witness hears how a request ended; who listens hears for how long the backend asked to be spared."""
-        for signal, evidence in self.witnesses:
-            if evidence is None:
+        """Every witness hears how a request ended; who listens hears for how long the backend asked to be spared.
+
+        What is due runs first. All are told, whatever one of them raises; that comes out in the end.
+        """
+        if now >= self.deadline:
+            for signal in self.signals:
+                signal.advance(now)
+        failed = None
+        for signal, _ in self.witnesses:
+            try:
                 signal.observe(slot, OUTCOMES[code], latency, now)
-            elif evidence.record(slot, code):
-                signal.tripped(slot, now)
+            except Exception as error:
+                failed = failed or error
         if pause is not None:
             for signal in self.signals:
                 if hasattr(signal, "retry_after"):
                     signal.retry_after(slot, pause, now)
         self.refresh(now)
+        if failed is not None:
+            raise failed
 
-    def report(self, id: str, report: Any, now: float) -> None:
+    def judge(self, signals: Iterable[Any], slot: int, now: float) -> None:
+        """The evidence of these signals says that a run of the slot's errors has reached its threshold."""
+        for signal in signals:
+            signal.tripped(slot, now)
+        self.refresh(now)
+
+    def report(self, slot: int, row: int, report: Any, now: float) -> None:
         """Every signal, and the load, that has `reported` hears what a backend says of itself."""
-        if id not in self.view.ids:
-            raise UnknownBackend(id)
         for signal in self.signals:
             if hasattr(signal, "reported"):
-                signal.reported(self.view.ids.index(id), report, now)
-        load: Any = getattr(self.picker, "load", None)
+                signal.reported(slot, report, now)
+        load = _bare(self.picker)
         if hasattr(load, "reported"):
-            load.reported(self.rows.members[id], report, now)
+            load.reported(row, report, now)
         self.refresh(now)
 
     @property
     def deadline(self) -> float:
         """The next instant at which `advance` could matter, in seconds; infinity if there is none."""
-        return min((s.deadline for s in self.signals if s.deadline is not None), default=float("inf"))
+        first = math.inf
+        for signal in self.signals:
+            due = signal.deadline
+            if due is not None and due < first:
+                first = due
+        return first
 
     def _drain(self) -> None:
         for event in self._undrained():
@@ -201,7 +235,7 @@ class Pool:
                 self.ejections[event.detector] = self.ejections.get(event.detector, 0) + 1
 
     def _undrained(self) -> list[Event]:
-        return [event for s in self.signals if hasattr(s, "drain_events") for event in s.drain_events()]
+        return [event for signal in self.sources for event in signal.drain_events()]
 
     def snapshot(self) -> dict[str, Any]:
         """What the signals know and where the picker's sequence is, as plain data."""
@@ -261,6 +295,14 @@ def _machines(signals: Iterable[Any]) -> tuple[Any, ...]:
         if any(signal is other for other in machines[:i]):
             raise ConfigError(f"signals[{i}]", signal, "is in the list already")
     return machines
+
+
+def _bare(picker: Any) -> Any:
+    """The picker's load, as its author made it, or None."""
+    from lbalgo.active import ForeignLoad
+
+    load = getattr(picker, "load", None)
+    return load.load if isinstance(load, ForeignLoad) else load
 
 
 def _same(view: View[Any], members: Sequence[Any]) -> bool:

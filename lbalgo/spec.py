@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 from lbalgo.errors import ConfigError
 
 S = TypeVar("S")
+LIMIT = 2.0**53  # seconds from zero; beyond it a float no longer tells one second from the next
 
 
 def check_integer(name: str, value: object, *, low: int | None = None, high: int | None = None) -> int:
@@ -87,8 +88,8 @@ def check_row(value: object, name: str = "row") -> int:
 
 
 def check_time(name: str, value: object) -> float:
-    """An instant in seconds: any finite number."""
-    return check_real(name, value)
+    """An instant in seconds, at most 2**53 from zero; else ConfigError naming it."""
+    return check_real(name, value, low=-LIMIT, high=LIMIT)
 
 
 def is_prime(n: int) -> bool:

@@ -35,21 +35,24 @@ cdef class Balancer:
     cdef bint native, seeded, blind, serial, timed, ticking, moving, panic
     cdef double latest, due
     cdef int64_t opened, fallbacks, panic_picks
-    cdef cython.longlong[::1] flying, slots, rows, closed
+    cdef cython.longlong[::1] flying, slots, lanes, closed
     @cython.locals(slot=Py_ssize_t, row=Py_ssize_t, by_ticket=TicketPicker, by_load=LoadPicker,
                    load=LoadState, lease=Lease)
     cdef Lease _open(self, object key, object exclude, double cost, double now)
     cdef object _choose(self, object picker, object key, object exclude)
+    @cython.locals(now=double)
     cdef object _end(self, Lease lease, int code, double latency, double pause)
     @cython.locals(row=Py_ssize_t, load=LoadState)
-    cdef object _close(self, Lease lease, int code, double latency, double pause)
-    @cython.locals(slot=Py_ssize_t, now=double, witness=tuple, evidence=Evidence)
-    cdef object _settle(self, Py_ssize_t row, LoadState load, double began, int code, double latency, double pause)
-    @cython.locals(slot=Py_ssize_t, now=double)
-    cdef object _tripped(self, object signal, Py_ssize_t row)
+    cdef object _close(self, Lease lease, int code, double latency, double pause, double now)
+    cdef object _settle(self, Py_ssize_t row, LoadState load, int code, double latency, double pause, double now)
+    @cython.locals(slot=Py_ssize_t, witness=tuple, evidence=Evidence)
+    cdef object _note(self, Py_ssize_t row, int code)
+    @cython.locals(slot=Py_ssize_t)
+    cdef object _tripped(self, list signals, Py_ssize_t row)
     @cython.locals(slot=Py_ssize_t)
     cdef object _testify(self, Py_ssize_t row, int code, double latency, double pause)
-    @cython.locals(slot=Py_ssize_t, row=Py_ssize_t, flying=cython.longlong[::1], slots=cython.longlong[::1], rows=cython.longlong[::1])
+    @cython.locals(slot=Py_ssize_t, row=Py_ssize_t, direct=bint,
+                   flying=cython.longlong[::1], slots=cython.longlong[::1], lanes=cython.longlong[::1])
     cdef object _follow(self)
     cdef double _now(self) except? -1
     cdef double _read(self) except? -1

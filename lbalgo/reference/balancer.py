@@ -22,7 +22,7 @@ from lbalgo.errors import ConfigError, NoBackend, UnknownBackend
 from lbalgo.events import Event, Stats
 from lbalgo.outside import CLOCK, Lock, ReentrantLock, entropy, watch_forks
 from lbalgo.pool import Pool
-from lbalgo.spec import check_integer, check_real, check_time
+from lbalgo.spec import LIMIT, check_integer, check_real, check_time
 from lbalgo.types import Outcome
 from lbalgo.view import members_of
 
@@ -108,6 +108,7 @@ class Balancer:
     """The one mutable shell; see `lbalgo.balancer`."""
 
     __class_getitem__: Any = classmethod(GenericAlias)
+    lock: Any
     picker: Any
     view: Any
     by_ticket: TicketPicker | None
@@ -129,6 +130,8 @@ class Balancer:
         forget_after: float = 300.0,
         on_event: Callable[[Event], object] | None = None,
     ) -> None:
+        if self.lock is not None:
+            raise TypeError("a balancer is made once: build another")
         if not callable(clock):
             raise ConfigError("clock", clock, "must be a function without arguments that gives seconds")
         if on_event is not None and not callable(on_event):
@@ -194,17 +197,20 @@ class Balancer:
             if picker is self.picker:  # else the pool has changed meanwhile
                 break
         # From here on only counters move: compiled, no Python code runs, so no other thread does.
-        if name is not None:
-            if name not in self.index:
-                raise UnknownBackend(name)
-            slot = self.index[name]
-        row, load = self.rows[slot], self.load
+        if name is None:
+            row = self.lanes[slot]
+        elif name in self.index:
+            row = self.index[name]
+        else:
+            raise UnknownBackend(name)
+        load = self.load
         if load is not None:
             load.start_(row, cost, now)
         self.flying[row] += 1
         self.opened += 1
         self.panic_picks += self.panic
-        lease.backend, lease.load, lease.row, lease.began, lease.said = backend, load, row, now, -1
+        lease.backend, lease.load, lease.row, lease.said = backend, load, row, -1
+        lease.began = now if self.ticking else UNKNOWN
         lease.balancer = self
         return lease
 
@@ -220,48 +226,55 @@ class Balancer:
         return backend
 
     def _end(self, lease: Lease, code: int, latency: float, pause: float) -> None:
+        now = self._read() if self.ticking else self.latest  # first: a clock that fails leaves the lease open
         if self.serial:
             with self.lock:
-                self._close(lease, code, latency, pause)
+                self._close(lease, code, latency, pause, now)
         else:
-            self._close(lease, code, latency, pause)
+            self._close(lease, code, latency, pause, now)
         if self.news:
             self._deliver()
 
-    def _close(self, lease: Lease, code: int, latency: float, pause: float) -> None:
+    def _close(self, lease: Lease, code: int, latency: float, pause: float, now: float) -> None:
         row, load = lease.row, lease.load
         if row >= 0:
             lease.row, lease.load, lease.balancer = -1, None, None
-            self._settle(row, load, lease.began, code, latency, pause)
+            if self.timed and latency != latency:
+                latency = now - lease.began  # NaN, as nobody looked at the clock when it began
+                if latency < 0.0:
+                    latency = 0.0
+            self._settle(row, load, code, latency, pause, now)
 
-    def _settle(self, row: int, load: LoadState | None, began: float, code: int, latency: float, pause: float) -> None:
+    def _settle(self, row: int, load: LoadState | None, code: int, latency: float, pause: float, now: float) -> None:
         self.flying[row] -= 1
         self.closed[code] += 1
-        now = self.latest
-        if self.timed:
-            now = self._read()
-            if latency != latency:
-                latency = max(now - began, 0.0)
-        if load is not None:
-            load.finish_(row, code, latency, now)
-        if pause == pause or self.moving or not self.blind:
-            self._testify(row, code, latency, pause)
-            return
-        slot = self.slots[row]
+        try:
+            if load is not None:
+                load.finish_(row, code, latency, now)
+        finally:  # whatever a load may raise, the signals hear
+            if pause == pause or self.moving or not self.blind or now >= self.due:
+                self._testify(row, code, latency, pause)
+            else:
+                self._note(row, code)
+
+    def _note(self, row: int, code: int) -> None:
+        """Every witness takes the code down before anyone judges: compiled, no Python code runs until then."""
+        slot, tripped = self.slots[row], None
         if slot >= 0:
             for witness in self.witnesses:
                 evidence = witness[1]
                 if evidence.note(slot, code):
-                    self._tripped(witness[0], row)
+                    tripped = [witness[0]] if tripped is None else [*tripped, witness[0]]
+            if tripped is not None:
+                self._tripped(tripped, row)
 
-    def _tripped(self, signal: Any, row: int) -> None:
-        """Evidence has crossed a threshold: the signal judges, and the pool follows."""
+    def _tripped(self, signals: list[Any], row: int) -> None:
+        """Evidence has crossed a threshold: the signals judge, and the pool follows."""
         with self.lock:
-            now, slot = self._now(), self.slots[row]
+            slot = self.slots[row]
             if slot >= 0:
-                signal.tripped(slot, now)
                 try:
-                    self.pool.refresh(now)
+                    self.pool.judge(signals, slot, self._now())
                 finally:
                     self._follow()
 
@@ -280,8 +293,9 @@ class Balancer:
         """Ends, as CANCELLED, the leases that were dropped without a word."""
         with self.lock:
             while self.abandoned:
+                now = self._now()
                 row, load = self.abandoned.pop()
-                self._settle(row, load, NEVER, CANCELLED, UNKNOWN, UNKNOWN)
+                self._settle(row, load, CANCELLED, UNKNOWN, UNKNOWN, now)
         self._deliver()
 
     def update(self, backends: Any) -> None:
@@ -309,8 +323,11 @@ class Balancer:
     def report(self, id: str, report: Any) -> None:
         """Hands what a backend says of itself to every signal, and to the load, that has `reported`."""
         with self.lock:
+            if id not in self.index:
+                raise UnknownBackend(id)
+            row = self.index[id]
             try:
-                self.pool.report(id, report, self._now())
+                self.pool.report(self.slots[row], row, report, self._now())
             finally:
                 self._follow()
         self._deliver()
@@ -334,23 +351,27 @@ class Balancer:
         """The pool's view and picker become the hot path's, all of it at once."""
         pool = self.pool
         if pool.picker is not self.picker or pool.view is not self.view:
-            picker, view, names, places = pool.picker, pool.view, pool.rows.names, list(pool.rows.members.values())
+            picker, view, names, index = pool.picker, pool.view, pool.rows.names, pool.rows.members
             load = getattr(picker, "load", None)
             if load is not None and not isinstance(load, LoadState):
                 load = self.load if getattr(self.load, "load", None) is load else ForeignLoad(load)
-            index, panic = {id: slot for slot, id in enumerate(view.ids)}, view.panic
-            rows, slots, flying = _zeros(len(index)), _zeros(len(names)), _zeros(max(len(names), len(self.flying)))
+            panic, direct = view.panic, type(picker) is TicketPicker or type(picker) is LoadPicker
+            own = picker.view.ids if direct else ()  # a policy may have left some backends out
+            direct = direct and all(id in index for id in own)
+            slots, flying = _zeros(len(names)), _zeros(max(len(names), len(self.flying)))
+            lanes = _zeros(len(own) if direct else 0)
             for row in range(len(slots)):
                 slots[row] = -1
-            for slot in range(len(rows)):
-                rows[slot] = places[slot]
-                slots[rows[slot]] = slot
-            by_ticket = picker if type(picker) is TicketPicker else None
-            by_load = picker if type(picker) is LoadPicker else None
+            for slot, id in enumerate(view.ids):
+                slots[index[id]] = slot
+            for slot in range(len(lanes)):
+                lanes[slot] = index[own[slot]]
+            by_ticket = picker if direct and type(picker) is TicketPicker else None
+            by_load = picker if direct and type(picker) is LoadPicker else None
             kept = self.picker, self.view, self.index, self.load  # no finaliser may run in between
             for row in range(len(self.flying)):
                 flying[row] = self.flying[row]
-            self.flying, self.slots, self.rows, self.index = flying, slots, rows, index
+            self.flying, self.slots, self.lanes, self.index = flying, slots, lanes, index
             self.picker, self.view, self.load, self.panic = picker, view, load, panic
             self.by_ticket, self.by_load = by_ticket, by_load
             self.serial = not cython.compiled or isinstance(load, ForeignLoad)
@@ -418,7 +439,7 @@ class Balancer:
         if self.native:
             return monotonic()
         now = self.clock()
-        return now if type(now) is float and now - now == 0.0 else check_time("clock()", now)
+        return now if type(now) is float and -LIMIT <= now <= LIMIT else check_time("clock()", now)
 
     def _reseed(self, seed: int) -> None:
         if hasattr(self.picker, "reseed"):
@@ -455,3 +476,4 @@ def _zeros(n: int) -> Any:
 if not cython.compiled:  # what the compiler makes of the class, by hand
     Lease.balancer, Lease.row, Lease.said = None, -1, -1
     Lease.__del__ = Lease.__dealloc__  # type: ignore[attr-defined]
+    Balancer.lock = None

@@ -10,10 +10,9 @@ from __future__ import annotations
 import math
 
 from lbalgo.errors import ConfigError
-from lbalgo.spec import check_integer, check_real
+from lbalgo.spec import LIMIT, check_integer, check_real
 
 NANOSECONDS = 10**9
-LIMIT = 2.0**53  # seconds; beyond it a float no longer tells one second from the next
 
 
 def nanoseconds(seconds: float) -> int:

@@ -3,6 +3,7 @@
 import gc
 import itertools
 import os
+import signal
 import sys
 import threading
 import time
@@ -56,17 +57,17 @@ def test_events_come_outside_the_lock_from_every_call(balancer):
         assert not other.is_alive(), "deadlock"
         reached.append(type(event))
 
-    lb, clock, signal = None, FakeClock(), Manual()
-    signals = [signal, OutlierEjection([ConsecutiveErrors(1)], base_ejection_time=5.0)]
+    lb, clock, manual = None, FakeClock(), Manual()
+    signals = [manual, OutlierEjection([ConsecutiveErrors(1)], base_ejection_time=5.0)]
     lb = balancer(RoundRobin(), ["a", "b"], seed=0, clock=clock, signals=signals, on_event=on_event)
     state = lb.snapshot()
     for call in (
         lambda: lb.update(["a", "b", "c"]),
         lambda: lb.acquire().done(Outcome.SERVER_ERROR),
         lambda: (clock.set(lb.next_deadline), lb.acquire().done()),
-        lambda: (signal.say("a", state=State.UNHEALTHY), lb.advance()),
+        lambda: (manual.say("a", state=State.UNHEALTHY), lb.advance()),
         lambda: lb.restore(state),
-        lambda: (signal.say("b", state=State.DEGRADED), lb.report("a", None)),
+        lambda: (manual.say("b", state=State.DEGRADED), lb.report("a", None)),
     ):
         reached.clear()
         call()
@@ -81,10 +82,10 @@ def test_an_observer_that_raises(balancer):
         if isinstance(event, StateChanged) and event.new is State.UNHEALTHY:
             raise RuntimeError("observer")
 
-    signal = Manual()
-    lb = balancer(Least(), ["a", "b", "c"], signals=[signal], clock=FakeClock(), on_event=on_event)
-    signal.say("a", state=State.UNHEALTHY)
-    signal.say("b", state=State.DEGRADED)
+    manual = Manual()
+    lb = balancer(Least(), ["a", "b", "c"], signals=[manual], clock=FakeClock(), on_event=on_event)
+    manual.say("a", state=State.UNHEALTHY)
+    manual.say("b", state=State.DEGRADED)
     with pytest.raises(RuntimeError, match="observer"):
         lb.advance()
     assert lb.view.states.tolist() == [State.UNHEALTHY, State.DEGRADED, State.HEALTHY]
@@ -178,8 +179,8 @@ def sequence(lb):
     return "".join(lb.acquire().backend.id for _ in range(40))
 
 
-def in_child(function):
-    """What function() returns in a forked child, as text."""
+def in_child(function, patience=20.0):
+    """What function() returns in a forked child, as text; a child that hangs is ended and is no answer."""
     read, write = os.pipe()
     with warnings.catch_warnings():
         warnings.simplefilter(
@@ -189,6 +190,8 @@ def in_child(function):
     if child == 0:
         status = 1
         try:
+            signal.signal(signal.SIGALRM, signal.SIG_DFL)
+            signal.setitimer(signal.ITIMER_REAL, patience)  # ends the process
             os.write(write, function().encode())
             status = 0
         finally:
@@ -214,27 +217,60 @@ def test_forked_workers_do_not_march_in_step(balancer):
 
 
 def test_a_fork_waits_for_the_slow_path(balancer):
-    """While another thread holds the lock the fork waits, so the child is whole and its lock is free."""
-    entered, leave = threading.Event(), threading.Event()
+    """While another thread is half-way through a change the fork waits, so the child is whole and its lock is free."""
+    half, go_on, steps = threading.Event(), threading.Event(), []
 
     class Slow(Manual):
-        def advance(self, now):
-            if now == 1.0:
-                entered.set()
-                leave.wait(5.0)
+        def sync(self, ids, now):
+            super().sync(ids, now)
+            if ids == ("b", "c"):
+                half.set()
+                assert go_on.wait(5.0)
+                steps.append("changed")
 
     lb = balancer(RoundRobin(), ["a", "b"], signals=[Slow()], clock=FakeClock())
-    busy = threading.Thread(target=lambda: lb.advance(1.0))
+    busy = threading.Thread(target=lambda: lb.update(["b", "c"]))
     busy.start()
-    assert entered.wait(5.0)
-    threading.Timer(0.05, leave.set).start()
+    assert half.wait(5.0)
+    timer = threading.Timer(0.05, go_on.set)
+    timer.start()
 
     def child():
-        lb.update(["c"])
-        return f"{leave.is_set()} {lb.acquire().backend.id}"
+        steps.append(str(lb.view.ids))
+        lb.update(["d"])  # hangs if the other thread's lock was inherited
+        return f"{steps} {lb.acquire().backend.id}"
 
-    assert in_child(child) == "True c"
+    assert in_child(child, patience=5.0) == """['changed', "('b', 'c')"] d"""
     busy.join()
+    timer.join()
+
+
+def test_a_fork_leaves_the_courier_behind(balancer):
+    """A thread that was delivering when the process forked is not in the child: there somebody else delivers."""
+    delivering, go_on, seen = threading.Event(), threading.Event(), []
+
+    def on_event(event):
+        if isinstance(event, MembersChanged) and event.joined == ("c",) and not delivering.is_set():
+            delivering.set()
+            assert go_on.wait(5.0)
+        seen.append(event)
+
+    lb = balancer(RoundRobin(), ["a"], clock=FakeClock(), on_event=on_event)
+    seen.clear()
+    busy = threading.Thread(target=lambda: lb.update(["a", "c"]))
+    busy.start()
+    assert delivering.wait(5.0)
+
+    def child():
+        lb.update(["d"])
+        return repr([event.joined for event in seen])
+
+    try:
+        assert in_child(child) == "[('d',)]"
+    finally:
+        go_on.set()
+        busy.join()
+    assert [event.joined for event in seen] == [("c",)]
 
 
 def test_seed_decides_and_its_absence_does_too(balancer):
