@@ -8,7 +8,7 @@ their own requests, or loads older than half a service time, compare a few (`Pow
 The score is (load + 1) / weight: what a backend's share would be with this request. The one added makes idle backends
 differ by weight and not by position.
 
-Costs: build O(N); pick O(N), one load, one division and one comparison each; memory 24 bytes a backend.
+Costs: build O(N); pick O(N), one load, one division and one comparison each; memory 40 bytes a backend.
 Sources: Winston, "Optimality of the shortest line discipline", J. Appl. Prob. 14, 1977; the weighted score is shortest
 expected delay (Banawan and Zahorjan, "Load sharing in heterogeneous queueing systems", INFOCOM 1989).
 """
@@ -68,7 +68,7 @@ class LeastLoaded:
     ``picker.load.started(picker.rows[slot], 1.0, now)``. `walk` is by ascending score. A bare build draws the same
     ties every time; `reseed` moves them.
 
-    Costs: build O(N), pick O(N), memory 24 bytes a backend, disruption does not apply.
+    Costs: build O(N), pick O(N), memory 40 bytes a backend, disruption does not apply.
     Source: Winston 1977 (shortest queue); Banawan and Zahorjan, INFOCOM 1989 (shortest expected delay).
 
     Examples
