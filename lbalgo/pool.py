@@ -73,8 +73,7 @@ class Pool:
         self.rebuilds = self.panics = 0
         self.view: View[Any] = View.of(())
         self.picker: Any = None
-        heard = [signal for signal in self.signals if getattr(signal, "observes", True)]
-        self.witnesses: list[tuple[Any, Any]] = [(signal, getattr(signal, "evidence", None)) for signal in heard]
+        self.witnesses = [signal for signal in self.signals if getattr(signal, "observes", True)]
         self.sources = [signal for signal in self.signals if hasattr(signal, "drain_events")]
         saved = [(s, s.snapshot(), getattr(s, "forget_after", None)) for s in self.signals]
         try:
@@ -180,18 +179,24 @@ class Pool:
             signal.advance(now)
         self.refresh(now, again=True)
 
-    def testify(self, slot: int, code: int, latency: float | None, pause: float | None, now: float) -> None:
-        """Every witness hears how a request ended; who listens hears for how long the backend asked to be spared.
+    def testify(
+        self, tripped: list[Any] | None, slot: int, code: int, latency: float | None, pause: float | None, now: float
+    ) -> None:
+        """Every witness hears how a request ended, after what is due; those that noted it themselves and tripped judge.
 
-        What is due runs first. All are told, whatever one of them raises; that comes out in the end.
+        Who listens hears for how long the backend asked to be spared. All are told, whatever one of them raises; that
+        comes out in the end.
         """
         if now >= self.deadline:
             for signal in self.signals:
                 signal.advance(now)
         failed = None
-        for signal, _ in self.witnesses:
+        for signal in self.witnesses if tripped is None else tripped:
             try:
-                signal.observe(slot, OUTCOMES[code], latency, now)
+                if tripped is None:
+                    signal.observe(slot, OUTCOMES[code], latency, now)
+                else:
+                    signal.tripped(slot, now)
             except Exception as error:
                 failed = failed or error
         if pause is not None:
@@ -201,12 +206,6 @@ class Pool:
         self.refresh(now)
         if failed is not None:
             raise failed
-
-    def judge(self, signals: Iterable[Any], slot: int, now: float) -> None:
-        """The evidence of these signals says that a run of the slot's errors has reached its threshold."""
-        for signal in signals:
-            signal.tripped(slot, now)
-        self.refresh(now)
 
     def report(self, slot: int, row: int, report: Any, now: float) -> None:
         """Every signal, and the load, that has `reported` hears what a backend says of itself."""

@@ -83,7 +83,7 @@ class View(Generic[B]):
         self.factors = _column("factors", factors, n, np.dtype(np.float64))
         self.states = _column("states", states, n, np.dtype(np.uint8))
         self.rows = None if rows is None else _column("rows", rows, n, np.dtype(np.int64))
-        for i in range(n):
+        for i in np.flatnonzero(~((self.weights >= 0) & np.isfinite(self.weights))).tolist():
             check_weight(f"weights[{self.ids[i]!r}]", self.weights[i])
         bad = ~((self.factors > 0) & (self.factors <= 1))
         if bad.any():
@@ -229,6 +229,8 @@ def members_of(backends: Iterable[Any] | Mapping[str, float]) -> list[Any]:
             raise ConfigError("backends", backends, "must be an iterable, a mapping or a View") from None
         members = [Endpoint(b) if isinstance(b, str) else b for b in items]
         for b in members:
+            if type(b) is Endpoint:  # has checked itself
+                continue
             if not isinstance(b, Backend):
                 raise ConfigError("backends", b, "must have an id and a weight")
             check_id(b.id)

@@ -30,9 +30,9 @@ cdef class Balancer:
     cdef TicketPicker by_ticket
     cdef LoadPicker by_load
     cdef LoadState load
-    cdef list witnesses, abandoned
+    cdef list witnesses, abandoned, late
     cdef dict index, refused
-    cdef bint native, seeded, blind, serial, timed, ticking, moving, panic
+    cdef bint native, seeded, blind, serial, timed, ticking, moving, working, panic
     cdef double latest, due
     cdef int64_t opened, fallbacks, panic_picks
     cdef cython.longlong[::1] flying, slots, lanes, closed
@@ -48,9 +48,8 @@ cdef class Balancer:
     @cython.locals(slot=Py_ssize_t, witness=tuple, evidence=Evidence)
     cdef object _note(self, Py_ssize_t row, int code)
     @cython.locals(slot=Py_ssize_t)
-    cdef object _tripped(self, list signals, Py_ssize_t row)
-    @cython.locals(slot=Py_ssize_t)
-    cdef object _testify(self, Py_ssize_t row, int code, double latency, double pause)
+    cdef object _testify(self, list tripped, Py_ssize_t row, int code, double latency, double pause)
+    cdef object _begin(self)
     @cython.locals(slot=Py_ssize_t, row=Py_ssize_t, direct=bint,
                    flying=cython.longlong[::1], slots=cython.longlong[::1], lanes=cython.longlong[::1])
     cdef object _follow(self)

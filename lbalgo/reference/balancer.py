@@ -117,6 +117,8 @@ class Balancer:
     index: dict[str, int]
     refused: dict[str, int]
     abandoned: list[tuple[int, LoadState | None]]
+    late: list[tuple[Any, ...]]
+    witnesses: list[tuple[Any, Any]]
 
     def __init__(
         self,
@@ -146,10 +148,11 @@ class Balancer:
         check_real("forget_after", forget_after, low=0.0)
         self.pool = Pool(policy, members, signals, self._now(), panic_below, forget_after)
         self.news = self.pool.news
-        self.witnesses = self.pool.witnesses
+        self.witnesses = [(signal, getattr(signal, "evidence", None)) for signal in self.pool.witnesses]
         self.blind = all(isinstance(evidence, Evidence) for _, evidence in self.witnesses)
         self.closed, self.flying = _zeros(CODES), _zeros(0)
-        self.refused, self.abandoned = {}, []
+        self.refused, self.abandoned, self.late = {}, [], []
+        self.working = False
         self.opened = self.fallbacks = self.panic_picks = 0
         self.picker, self.view, self.load, self.index = None, None, None, {}
         self.by_ticket, self.by_load = None, None
@@ -253,7 +256,7 @@ class Balancer:
                 load.finish_(row, code, latency, now)
         finally:  # whatever a load may raise, the signals hear
             if pause == pause or self.moving or not self.blind or now >= self.due:
-                self._testify(row, code, latency, pause)
+                self._testify(None, row, code, latency, pause)
             else:
                 self._note(row, code)
 
@@ -266,26 +269,19 @@ class Balancer:
                 if evidence.note(slot, code):
                     tripped = [witness[0]] if tripped is None else [*tripped, witness[0]]
             if tripped is not None:
-                self._tripped(tripped, row)
+                self._testify(tripped, row, code, UNKNOWN, UNKNOWN)
 
-    def _tripped(self, signals: list[Any], row: int) -> None:
-        """Evidence has crossed a threshold: the signals judge, and the pool follows."""
+    def _testify(self, tripped: list[Any] | None, row: int, code: int, latency: float, pause: float) -> None:
+        """The pool hears how a request ended, or those judge who have noted it and whose evidence has tripped."""
         with self.lock:
             slot = self.slots[row]
-            if slot >= 0:
-                try:
-                    self.pool.judge(signals, slot, self._now())
-                finally:
-                    self._follow()
-
-    def _testify(self, row: int, code: int, latency: float, pause: float) -> None:
-        """Signals that want more than a code, or a quiet moment, are told under the lock."""
-        with self.lock:
-            slot = self.slots[row]
-            if slot >= 0:
+            if self.working:  # on this very thread: a signal, or a finaliser, ends a lease amid a change
+                self.late.append((tripped, row, code, latency, pause))
+            elif slot >= 0:
+                self.working = True
                 took, spared = None if latency != latency else latency, None if pause != pause else pause
                 try:
-                    self.pool.testify(slot, code, took, spared, self._now())
+                    self.pool.testify(tripped, slot, code, took, spared, self._now())
                 finally:
                     self._follow()
 
@@ -302,6 +298,7 @@ class Balancer:
         """Makes these the members; nothing has changed if they are refused."""
         members = tuple(members_of(backends))
         with self.lock:
+            self._begin()
             self.moving = True  # whoever has evidence waits: slots are about to mean other backends
             try:
                 self.pool.update(members, self._now(), self._busy)
@@ -313,10 +310,12 @@ class Balancer:
         """Runs what is due at `now` (seconds; None asks the clock); returns the next deadline."""
         with self.lock:
             self.latest = self._now() if now is None else max(self.latest, check_time("now", now))
-            try:
-                self.pool.advance(self.latest)
-            finally:
-                self._follow()
+            if not self.working:  # else this very thread is at it, and time will be looked at again
+                self.working = True
+                try:
+                    self.pool.advance(self.latest)
+                finally:
+                    self._follow()
         self._deliver()
         return self.next_deadline
 
@@ -326,6 +325,7 @@ class Balancer:
             if id not in self.index:
                 raise UnknownBackend(id)
             row = self.index[id]
+            self._begin()
             try:
                 self.pool.report(self.slots[row], row, report, self._now())
             finally:
@@ -335,17 +335,28 @@ class Balancer:
     def snapshot(self) -> dict[str, Any]:
         """What the signals know and where the sequence of picks is, as plain data; members and leases are not in it."""
         with self.lock:
-            return self.pool.snapshot()
+            self._begin()
+            try:
+                return self.pool.snapshot()
+            finally:
+                self._follow()
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Goes on from the snapshot of a balancer of the same shape; nothing has changed if it is refused."""
         with self.lock:
+            self._begin()
             self.moving = True
             try:
                 self.pool.restore(state, self._now())
             finally:
                 self._follow()
         self._deliver()
+
+    def _begin(self) -> None:
+        """A change begins, and ends with `_follow`; on another thread it has waited for the lock."""
+        if self.working:
+            raise RuntimeError("the balancer is changing: policies, signals, loads and finalisers may not change it")
+        self.working = True
 
     def _follow(self) -> None:
         """The pool's view and picker become the hot path's, all of it at once."""
@@ -379,7 +390,10 @@ class Balancer:
             del kept
         self.due = pool.deadline
         self.ticking = self.timed or self.due != NEVER
-        self.moving = False
+        self.moving = self.working = False
+        while self.late:
+            tripped, row, code, latency, pause = self.late.pop(0)
+            self._testify(tripped, row, code, latency, pause)
 
     def _deliver(self) -> None:
         """Hands events on in order, outside the lock; one thread at a time, and a nested call leaves them to it."""

@@ -267,6 +267,75 @@ def test_a_report_reaches_a_load_behind_an_adapter(balancer):
     assert [balance.picker.load.at(row) for row in (0, 1)] == [0.0, 7.0]
 
 
+class Meddler(Manual):
+    """A signal in the midst of whose sync something happens, as a finaliser may make it happen."""
+
+    happens = None
+
+    def sync(self, ids, now):
+        super().sync(ids, now)
+        happens, self.happens = self.happens, None
+        if happens is not None:
+            happens()
+
+
+def test_a_lease_that_ends_amid_a_change_is_accounted_to_its_backend(balancer):
+    """The signals mean the new members already, the balancer still the old ones."""
+    first, meddler, ejection = Manual(), Meddler(), lb.OutlierEjection([lb.ConsecutiveErrors(2)])
+    members, clock = ["a", "b", "c"], FakeClock()
+    balance = balancer(lb.RoundRobin(), members, seed=0, signals=[first, meddler, ejection], clock=clock)
+    one, of_b, _, two = leases = [balance.acquire() for _ in range(4)]
+    assert [lease.backend.id for lease in leases] == ["a", "b", "c", "a"]
+    meddler.happens = lambda: one.done(Outcome.SERVER_ERROR)
+    balance.update(["x", "y", "z", "a"])
+    meddler.happens = lambda: of_b.done(Outcome.SERVER_ERROR)
+    balance.update(["a", "z"])
+    assert [heard[:2] for heard in first.heard] == [("a", Outcome.SERVER_ERROR)]  # b has left, and its news with it
+    meddler.happens = lambda: two.done(Outcome.SERVER_ERROR)
+    balance.update(["z", "x", "y", "a"])
+    assert dict(zip(balance.view.ids, balance.view.states.tolist(), strict=True)) == {"z": 0, "x": 0, "y": 0, "a": 2}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda balance, state: balance.update(["p", "q"]),
+        lambda balance, state: balance.restore(state),
+        lambda balance, state: balance.report("a", None),
+        lambda balance, state: balance.snapshot(),
+    ],
+)
+def test_no_change_begins_amid_another(balancer, change):
+    meddler = Meddler()
+    balance = balancer(lb.RoundRobin(), ["a", "b", "c"], seed=0, signals=[meddler], clock=FakeClock())
+    state = balance.snapshot()
+    meddler.happens = lambda: change(balance, state)
+    with pytest.raises(RuntimeError, match="changing"):
+        balance.update(["c", "d"])
+    assert balance.view.ids == ("a", "b", "c")
+    balance.update(["c", "d"])
+    assert (balance.view.ids, balance.view.rows.tolist()) == (("c", "d"), [2, 3])
+
+
+def test_what_reads_may_run_amid_a_change(balancer):
+    meddler, clock = Meddler(), FakeClock()
+    signals = [meddler, lb.SlowStart(30.0)]
+    balance = balancer(lb.RoundRobin(), ["a", "b"], seed=0, signals=signals, clock=clock)
+    seen = []
+
+    def happens():
+        seen.append(balance.acquire().backend.id)  # dropped at once, and found by the next call
+        seen.append(balance.stats().opened)
+        seen.append(balance.advance())
+
+    meddler.happens = happens
+    balance.update(["b", "c"])
+    assert seen == ["a", 1, None]
+    gc.collect()
+    assert balance.stats().outcomes[Outcome.CANCELLED] == 1
+    assert balance.next_deadline == 3.0
+
+
 def test_a_balancer_is_made_once(balancer):
     balance = balancer(lb.RoundRobin(), ["a", "b", "c"], seed=0)
     leases = [balance.acquire() for _ in range(3)]
