@@ -231,7 +231,7 @@ def members_of(backends: Iterable[Any] | Mapping[str, float]) -> list[Any]:
         for b in members:
             if type(b) is Endpoint:  # has checked itself
                 continue
-            if not isinstance(b, Backend):
+            if not (hasattr(b, "id") and hasattr(b, "weight")):  # isinstance with a protocol is ten times slower
                 raise ConfigError("backends", b, "must have an id and a weight")
             check_id(b.id)
             check_weight(f"weights[{b.id!r}]", b.weight)
