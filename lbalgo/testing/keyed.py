@@ -127,9 +127,9 @@ class KeyedContract(TicketContract):
     def _moved(self, first: View[Any], second: View[Any]) -> frozenset[str]:
         """Ids whose r or eligibility is lower in the second view than in the first."""
         r = [v.factors / v.factors.max() for v in (first, second)]
-        able = [np.array([i in self.eligible(v) for i in v.ids]) for v in (first, second)]
-        lower = (r[1] < r[0]) | (able[0] & ~able[1])
-        return frozenset(i for i, low in zip(first.ids, lower.tolist(), strict=True) if low)
+        lower = r[1] < r[0]
+        fallen = frozenset(i for i, low in zip(first.ids, lower.tolist(), strict=True) if low)
+        return fallen | (self.eligible(first) - self.eligible(second))
 
 
 class MinimalContract(KeyedContract):
