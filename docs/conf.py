@@ -1,7 +1,9 @@
 """How the pages are made: Sphinx, MyST-NB (the code cells of the pages and notebooks run in every build), furo."""
 
+import enum
 import re
 import shutil
+from itertools import pairwise
 from pathlib import Path
 
 HERE = Path(__file__).parent
@@ -27,6 +29,7 @@ nb_merge_streams = True
 
 autodoc_member_order = "bysource"
 autodoc_typehints = "none"
+autodoc_preserve_defaults = True
 
 HEADING = re.compile(r"^(Parameters|Attributes|Raises|Examples)$")
 ENTRY = re.compile(r"^(\S.*?) : (.*)$")
@@ -34,8 +37,8 @@ ENTRY = re.compile(r"^(\S.*?) : (.*)$")
 
 def render_docstring(app, what, name, obj, options, lines):
     """The library's docstrings as reStructuredText: sections become rubrics, `name : text` entries become bullets."""
-    out, section, source = [], "", list(lines)
-    for line, below in zip(source, [*source[1:], ""], strict=True):
+    out, section = [], ""
+    for line, below in pairwise([*lines, ""]):
         if HEADING.match(line) and re.match(r"^-{3,}$", below):
             section = line
             out += [f".. rubric:: {line}", ""]
@@ -53,5 +56,13 @@ def render_docstring(app, what, name, obj, options, lines):
     lines[:] = out
 
 
+def render_signature(app, what, name, obj, options, signature, returns):
+    """Nobody calls a protocol or an enum: their inherited constructors are no news."""
+    if isinstance(obj, enum.EnumType) or getattr(obj, "_is_protocol", False):
+        return "", None
+    return None
+
+
 def setup(app):
     app.connect("autodoc-process-docstring", render_docstring)
+    app.connect("autodoc-process-signature", render_signature)

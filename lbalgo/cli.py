@@ -29,9 +29,9 @@ from lbalgo.cli_input import (
     read_policy,
     read_pool,
 )
-from lbalgo.cli_output import WIDTH, disruption_to_dict, movement, row_to_dict, table
+from lbalgo.cli_output import WIDTH, disruption_to_dict, movement, row_to_dict, shown, table
 from lbalgo.endpoint import Endpoint
-from lbalgo.errors import ConfigError, DuplicateBackend, LBError, UnknownBackend
+from lbalgo.errors import ConfigError, DuplicateBackend, LBError, NoBackend, UnknownBackend
 from lbalgo.measure import Row, compare, disruption
 from lbalgo.measure.compare import newcomer, with_member, without
 from lbalgo.types import State
@@ -82,8 +82,9 @@ def _write(text: str) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    names = ", ".join(policy_classes())
-    parser = _Parser(prog="lbalgo", description="Measure and ask load-balancing policies.", epilog=f"policies: {names}")
+    names = f"policies: {', '.join(policy_classes())}"
+    status = "exit status: 0 done, 1 not written, 2 wrong option or input, 130 interrupted, 141 nobody reads the output"
+    parser = _Parser(prog="lbalgo", description="Measure and ask load-balancing policies.", epilog=f"{names}; {status}")
     parser.add_argument("--version", action="version", version=f"lbalgo {lbalgo.__version__} ({lbalgo.kernels()})")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     pool = _Parser(add_help=False)
@@ -91,9 +92,7 @@ def _parser() -> argparse.ArgumentParser:
     keys = _Parser(add_help=False)
     keys.add_argument("--keys", metavar="FILE", help="one key a line; - reads standard input")
 
-    one = commands.add_parser(
-        "compare", parents=[pool, keys], help="one row for each policy", epilog=f"policies: {names}"
-    )
+    one = commands.add_parser("compare", parents=[pool, keys], help="one row for each policy", epilog=names)
     one.add_argument("--backends", metavar="FILE", help="TOML or JSON; default: 100 backends of weights 1 to 4")
     one.add_argument("--policy", metavar="NAME[:PARAM=VALUE,...]", action="append", help="repeatable; default: all")
     one.add_argument("--remove", metavar="ID", help="the backend that leaves; default: the last one")
@@ -101,12 +100,12 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("--plot", metavar="FILE", help="also draw a figure (.png, .pdf or .svg)")
     one.set_defaults(command=_compare)
 
-    two = commands.add_parser("pick", parents=[pool, keys], help="where keys go", epilog=f"policies: {names}")
+    two = commands.add_parser("pick", parents=[pool, keys], help="where keys go", epilog=names)
     two.add_argument("--walk", action="store_true", help="every backend in the key's order of preference")
     two.add_argument("key", metavar="KEY", nargs="*")
     two.set_defaults(command=_pick)
 
-    three = commands.add_parser("move", parents=[pool, keys], help="what a change moves", epilog=f"policies: {names}")
+    three = commands.add_parser("move", parents=[pool, keys], help="what a change moves", epilog=names)
     three.add_argument("--remove", metavar="ID", action="append", default=[], help="the backend leaves the pool")
     three.add_argument("--fail", metavar="ID", action="append", default=[], help="it becomes unhealthy, and stays")
     three.add_argument("--weight", metavar="ID=W", action="append", default=[], help="its weight changes")
@@ -161,7 +160,7 @@ def _pick(args: argparse.Namespace) -> list[str]:
         field = "walk" if args.walk else "backend"
         answers = [ids if args.walk else ids[0] for ids in found]
         return [json.dumps([{"key": k, field: a} for k, a in zip(names, answers, strict=True)], indent=1)]
-    return ["\t".join([name, *ids]) for name, ids in zip(names, found, strict=True)]
+    return ["\t".join(map(shown, [name, *ids])) for name, ids in zip(names, found, strict=True)]
 
 
 def _move(args: argparse.Namespace) -> list[str]:
@@ -184,6 +183,8 @@ def _move(args: argparse.Namespace) -> list[str]:
     picker = _build(args.policy, policy, before)
     try:
         change = disruption(picker, _build(args.policy, policy, pool.view, picker), keys)
+    except NoBackend as error:
+        raise InputError(f"move: after the change {error}") from None
     except LBError as error:
         raise InputError(f"--policy {args.policy}: {_why(error)}") from None
     if args.json:

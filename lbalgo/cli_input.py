@@ -99,7 +99,7 @@ def snake(name: str) -> str:
 
 
 def read_policy(text: str) -> Any:
-    """The policy ``NAME[:param=value,…]`` stands for; dashes in the name are as good as underscores.
+    """The policy ``NAME[:param=value,…]`` stands for: `ring_hash`, `ring-hash` or `RingHash`.
 
     Raises
     ------
@@ -107,16 +107,17 @@ def read_policy(text: str) -> Any:
     """
     name, colon, rest = text.partition(":")
     classes = policy_classes()
-    if name.replace("-", "_") not in classes:
+    make = classes.get(snake(name.replace("-", "_")))
+    if make is None:
         raise InputError(f"--policy {text}: no policy {name!r}; there are {', '.join(sorted(classes))}")
     data: dict[str, object] = {}
     for part in rest.split(",") if colon else ():
         parameter, equals, value = part.partition("=")
         if not equals or not parameter or parameter in data:
-            raise InputError(f"--policy {text}: {part!r} is not one more parameter=value")
+            raise InputError(f"--policy {text}: {part!r}: must be PARAM=VALUE, each parameter once")
         data[parameter] = _value(value)
     try:
-        return classes[name.replace("-", "_")].from_dict(data)
+        return make.from_dict(data)
     except LBError as error:
         raise InputError(f"--policy {text}: {error}") from None
     except TypeError:

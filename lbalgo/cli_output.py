@@ -85,6 +85,20 @@ def _chance(p: float | None) -> str:
     return f"{p:.3f}" if p >= 0.0005 else f"{p:.0e}".replace("e-0", "e-")
 
 
+_ESCAPES = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0))}
+
+
+def shown(name: str) -> str:
+    r"""An id or a key as text: control characters as ``\xNN``, so that a line stays a line, and a terminal itself.
+
+    Examples
+    --------
+    >>> print(shown("a\tb"))
+    a\x09b
+    """
+    return name.translate(_ESCAPES)
+
+
 def movement(name: str, change: Disruption, top: int) -> Iterator[str]:
     """The lines of one policy's movement: the totals, then the largest flows and what is left of them."""
     how = {
@@ -96,7 +110,7 @@ def movement(name: str, change: Disruption, top: int) -> Iterator[str]:
     yield f"moved {_percent(change.moved)}, at least {_percent(change.minimal)}, in excess {_percent(change.excess)}"
     amounts = change.amounts.tolist()
     for loser, gainer, amount in zip(change.losers[:top], change.gainers[:top], amounts[:top], strict=True):
-        yield f"{_percent(amount)}\t{loser}\t->\t{gainer}"
+        yield f"{_percent(amount)}\t{shown(loser)}\t->\t{shown(gainer)}"
     if len(amounts) > top:
         yield f"{_percent(math.fsum(amounts[top:]))}\tin {len(amounts) - top} more flows"
 

@@ -164,7 +164,7 @@ def hasher_from_dict(data: object) -> Hasher:
     if isinstance(name, str) and name in _NAMED:
         return _NAMED[name]()
     if isinstance(data, (str, Mapping)):
-        known = f"must be one of {', '.join(_NAMED)} and nothing else, or be passed as an object (hasher=...)"
+        known = f"must be one of {', '.join(_NAMED)}; another has to be passed as an object (hasher=...)"
         raise ConfigError("hasher", data.get("type") if isinstance(data, Mapping) else data, known)
     key_hasher(data, 0)
     return data  # type: ignore[return-value]

@@ -137,7 +137,14 @@ def plot_comparison(rows: Sequence[Row]) -> Figure:
         for axis, missing in zip(axes, (not row.structure, not row.leave, not row.join), strict=True):
             if missing:
                 axis.text(
-                    0.01, k, "n/a", va="center", fontsize=8, color="dimgrey", transform=axis.get_yaxis_transform()
+                    0.03,
+                    k,
+                    "n/a",
+                    va="center",
+                    fontsize=8,
+                    color="dimgrey",
+                    transform=axis.get_yaxis_transform(),
+                    bbox={"color": "white", "pad": 1.5},
                 )
     for axis in axes:
         axis.set_ylim(len(rows) - 0.5, -0.5)

@@ -22,7 +22,8 @@ LIMIT = 2.0**53  # seconds from zero; beyond it a float no longer tells one seco
 def check_integer(name: str, value: object, *, low: int | None = None, high: int | None = None) -> int:
     """`value` if it is an int (no bool) in [low, high]; else ConfigError naming it."""
     bounds = "" if low is None else f" >= {low}"
-    bounds += "" if high is None else f" <= {high}"
+    if high is not None:
+        bounds = f" <= {high}" if low is None else f" from {low} to {high}"
     if isinstance(value, bool) or not isinstance(value, int):
         raise ConfigError(name, value, f"must be an integer{bounds}")
     if (low is not None and value < low) or (high is not None and value > high):
@@ -35,7 +36,8 @@ def check_real(
 ) -> float:
     """`value` as a float if it is finite and in [low, high] (or (low, high]); else ConfigError naming it."""
     bounds = "" if low == -math.inf else f" {'>' if open_low else '>='} {low:g}"
-    bounds += "" if high == math.inf else f" <= {high:g}"
+    if high != math.inf:
+        bounds = f" from {low:g} to {high:g}" if bounds and not open_low else f"{bounds}{' and' * open_low} <= {high:g}"
     try:
         if isinstance(value, (bool, str, bytes)):
             raise TypeError
@@ -84,7 +86,7 @@ def check_row(value: object, name: str = "row") -> int:
             raise TypeError
         return check_integer(name, operator.index(value), low=0, high=2**31 - 1)  # type: ignore[arg-type]
     except TypeError:
-        raise ConfigError(name, value, f"must be an integer >= 0 <= {2**31 - 1}") from None
+        raise ConfigError(name, value, f"must be an integer from 0 to {2**31 - 1}") from None
 
 
 def check_time(name: str, value: object) -> float:
@@ -140,13 +142,15 @@ def from_dict(
         raise ConfigError(cls.__name__, data, "must be a mapping")
     if data.get("type", cls.__name__) != cls.__name__:
         raise ConfigError("type", data["type"], f"must be {cls.__name__!r}")
-    known = {f.name for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
+    known = [f.name for f in dataclasses.fields(cls)]  # type: ignore[arg-type]
     values: dict[str, object] = {}
     for name, value in data.items():
         if name == "type":
             continue
         if name not in known:
-            raise ConfigError(str(name), value, f"is no field of {cls.__name__}")
+            raise ConfigError(
+                str(name), value, f"is no field of {cls.__name__}; there are {', '.join(known) or 'none'}"
+            )
         values[name] = nested[name](value) if nested and name in nested else value
     return cls(**values)
 
@@ -159,7 +163,7 @@ def enum_from_name(kind: type[S]) -> Callable[[object], S]:
         if isinstance(name, kind):
             return name
         if not isinstance(name, str) or name not in members:
-            raise ConfigError(kind.__name__, name, f"must be one of {', '.join(members)}")
+            raise ConfigError(kind.__name__.lower(), name, f"must be one of {', '.join(members)}")
         return members[name]
 
     return convert

@@ -11,7 +11,7 @@ import pytest
 
 import lbalgo as lb
 from lbalgo.cli import main
-from lbalgo.cli_input import default_policies, policy_classes, read_keys, read_pool
+from lbalgo.cli_input import default_policies, policy_classes, read_keys, read_policy, read_pool
 from lbalgo.cli_output import WIDTH, table
 from lbalgo.measure import Row
 
@@ -54,6 +54,7 @@ FILES = {
     "digits.json": b'{"a": ' + b"1" * 5000 + b"}",
     "deep.json": b"[" * 100_000,
     "scalar.json": b"3",
+    "one.json": b'["a"]',
     "text.json": b'{"a": "heavy"}',
     "infinite.json": b'{"a": Infinity}',
     "blank.keys": b"k1\nk2\n\nk3\n",
@@ -90,10 +91,13 @@ ERRORS = [
     (["pick", "k"], "--backends"),
     (["pick", "--backends", "pool.toml", "--policy", "magleff", "k"], "no policy 'magleff'; there are "),
     (["pick", "--backends", "pool.toml", "--policy", "maglev:table_size=10", "k"], "table_size = 10: must be prime"),
-    (["pick", "--backends", "pool.toml", "--policy", "maglev:size=7", "k"], "size = 7: is no field of Maglev"),
-    (["pick", "--backends", "pool.toml", "--policy", "maglev:table_size", "k"], "'table_size' is not one more"),
-    (["pick", "--backends", "pool.toml", "--policy", "maglev:seed=1,seed=2", "k"], "'seed=2' is not one more"),
-    (["pick", "--backends", "pool.toml", "--policy", "maglev:", "k"], "'' is not one more"),
+    (
+        ["pick", "--backends", "pool.toml", "--policy", "maglev:size=7", "k"],
+        "is no field of Maglev; there are table_size, hasher, seed",
+    ),
+    (["pick", "--backends", "pool.toml", "--policy", "maglev:table_size", "k"], "'table_size': must be PARAM=VALUE"),
+    (["pick", "--backends", "pool.toml", "--policy", "maglev:seed=1,seed=2", "k"], "'seed=2': must be PARAM=VALUE"),
+    (["pick", "--backends", "pool.toml", "--policy", "maglev:", "k"], "'': must be PARAM=VALUE"),
     (["pick", "--backends", "pool.toml", "--policy", "maglev:hasher=SipHash", "k"], "hasher = 'SipHash'"),
     (
         ["pick", "--backends", "pool.toml", "--policy", "maglev:table_size=2", "k"],
@@ -112,7 +116,11 @@ ERRORS = [
     (["move", "--backends", "pool.toml", "--add", ""], "--add : id = ''"),
     (["move", "--backends", "pool.toml", "--remove", "a", "--top", "-1"], "--top -1"),
     (["move", "--backends", "pool.toml", "--remove", "a", "--policy", "round_robin"], "takes no key, so no key moves"),
-    (["move", "--backends", "pool.toml", "--remove", "a", "--remove", "b", "--remove", "c"], "no backends"),
+    (
+        ["move", "--backends", "pool.toml", "--remove", "a", "--remove", "b", "--remove", "c"],
+        "after the change the pool has no",
+    ),
+    (["move", "--backends", "one.json", "--weight", "a=0"], "move: after the change no backend is eligible"),
     (["compare", "--remove", "z"], "--remove z: the built-in pool has no backend 'z'"),
     (["compare", "--add", "backend-00"], "--add backend-00: the built-in pool has a backend"),
     (["compare", "--backends", "pool.toml", "--plot", "figure.gif"], "--plot figure.gif: must end in .png"),
@@ -175,6 +183,11 @@ def test_a_backend_may_be_called_backends(tmp_path):
     assert read_pool(str(path)).ids == ("backends", "other")
 
 
+@pytest.mark.parametrize("name", ["ring_hash", "ring-hash", "RingHash"])
+def test_a_policy_is_called_in_any_case(name):
+    assert read_policy(f"{name}:points=7,lookup=NEAREST") == lb.RingHash(points=7, lookup=lb.Lookup.NEAREST)
+
+
 def test_keys_are_bytes_without_the_line_end(tmp_path):
     path = tmp_path / "keys"
     path.write_bytes(b" a \r\n\xff\xfe\nb\rc\n\0\nlast")
@@ -208,6 +221,20 @@ def test_walk_is_the_whole_order(here, capsys):
     assert lines[5].split("\t") == ["user-5", *(b.id for b in picker.walk("user-5"))]
     _, out, _ = run(capsys, *argv, "--json")
     assert json.loads(out)[5] == {"key": "user-5", "walk": lines[5].split("\t")[1:]}
+
+
+def test_control_characters_cannot_break_a_line(here, capsys):
+    (here / "odd.json").write_text(json.dumps(["a\tb\n", "\x1b[31m\x9b", "c"]))
+    _, out, _ = run(capsys, "pick", "--backends", "odd.json", "--walk", "k\rey", "k")
+    assert [sorted(line.split("\t")[1:]) for line in out.splitlines()] == [
+        sorted([r"a\x09b\x0a", r"\x1b[31m\x9b", "c"])
+    ] * 2
+    assert out.startswith(r"k\x0dey" + "\t")
+    _, out, _ = run(capsys, "move", "--backends", "odd.json", "--remove", "a\tb\n", "--add", "\x7f")
+    assert all(len(line.split("\t")) == 4 for line in out.splitlines()[2:])
+    assert "\x7f" not in out and "\x1b" not in out
+    _, out, _ = run(capsys, "pick", "--backends", "odd.json", "--walk", "--json", "k")
+    assert set(json.loads(out)[0]["walk"]) == {"a\tb\n", "\x1b[31m\x9b", "c"}
 
 
 def test_pick_without_a_key_goes_round(here, capsys):

@@ -2,6 +2,7 @@
 
 import doctest
 import importlib
+import inspect
 import json
 import pkgutil
 import re
@@ -11,6 +12,8 @@ import matplotlib.pyplot as plt
 import pytest
 
 import lbalgo
+import lbalgo.plotting
+import lbalgo.testing
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
@@ -80,3 +83,20 @@ def test_relative_links_lead_somewhere():
         if not (page.parent / target).exists()
     ]
     assert missing == []
+
+
+@pytest.mark.parametrize(
+    "module", [lbalgo, lbalgo.events, lbalgo.measure, lbalgo.plotting, lbalgo.testing], ids=lambda m: m.__name__
+)
+def test_the_api_page_has_every_public_name(module):
+    """As an autodoc entry, or in a sentence as `lb.Name` (aliases of types have no docstring)."""
+    page = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
+    shown = set(re.findall(r"^\.\. auto\w+:: lbalgo\.(?:\w+\.)*(\w+)$|`lb\.(\w+)`", page, re.MULTILINE))
+    names = {name for pair in shown for name in pair}
+    public = getattr(module, "__all__", None) or [
+        name
+        for name, value in vars(module).items()
+        if getattr(value, "__module__", "") == module.__name__ and callable(value)
+    ]
+    missing = [name for name in public if not name.startswith("_") and name not in names]
+    assert [name for name in missing if not inspect.ismodule(getattr(module, name))] == []

@@ -52,7 +52,7 @@ def test_check_integer_refuses(value):
 
 @pytest.mark.parametrize("value", [True, "1", b"1", None, [1], float("nan"), float("inf"), 10**400, 0, 1.5, 1j])
 def test_check_real_refuses(value):
-    with pytest.raises(ConfigError, match=r"must be a finite number > 0 <= 1"):
+    with pytest.raises(ConfigError, match=r"must be a finite number > 0 and <= 1"):
         check_real("x", value, low=0.0, high=1.0, open_low=True)
 
 

@@ -84,7 +84,7 @@ class Jump:
         if len(used) and (used != used[0]).any():
             odd = int(((view.weights > 0) & (view.weights != used[0])).argmax())
             raise ConfigError(
-                f"weights[{view.ids[odd]!r}]", float(view.weights[odd]), f"must be 0 or {used[0]:g}, as the others'"
+                f"weights[{view.ids[odd]!r}]", float(view.weights[odd]), f"must be 0 or {used[0]:g}, like the others"
             )
         return keyed_picker(self, view, previous, lambda: JumpBuckets(view.weights > 0))
 

@@ -61,7 +61,7 @@ TABLE = [
             *((lambda _, x=x: lb.RingHash(lookup=x), *config("lookup", x)) for x in ("nearest", 1, None)),
             (lambda _: lb.RingHash(points=1).build({"a": 1.0, "b": 0.25}), *config("weights['b']", 0.25)),
             (lambda _: lb.RingHash(max_points=100).build({"a": 2.0}), *config("max_points", 100)),
-            (lambda _: lb.RingHash.from_dict({"lookup": "FARTHEST"}), *config("Lookup", "FARTHEST")),
+            (lambda _: lb.RingHash.from_dict({"lookup": "FARTHEST"}), *config("lookup", "FARTHEST")),
         ],
     ),
     (
