@@ -17,10 +17,11 @@ try:
         raise ImportError("LBALGO_KERNELS=python")
     from lbalgo.kernels.alias import AliasTable
     from lbalgo.kernels.arcs import arc_shares
-    from lbalgo.kernels.balancer import Balancer, Lease
+    from lbalgo.kernels.balancer import Balancer
     from lbalgo.kernels.evidence import Evidence
     from lbalgo.kernels.hashing import KeyHasher, mix64, siphash24, xxh64
     from lbalgo.kernels.jump import JumpBuckets, jump
+    from lbalgo.kernels.lease import Lease
     from lbalgo.kernels.load_picker import LoadPicker
     from lbalgo.kernels.loads import ForeignLoad, InFlightCounts, LoadState
     from lbalgo.kernels.maglev import MaglevTable
@@ -39,10 +40,11 @@ except ImportError as absent:
         warnings.warn(f"the plain-Python kernels are in use: correct, but slow ({absent})", stacklevel=2)
     from lbalgo.reference.alias import AliasTable  # type: ignore[assignment]
     from lbalgo.reference.arcs import arc_shares  # type: ignore[assignment]
-    from lbalgo.reference.balancer import Balancer, Lease  # type: ignore[assignment]
+    from lbalgo.reference.balancer import Balancer  # type: ignore[assignment]
     from lbalgo.reference.evidence import Evidence  # type: ignore[assignment]
     from lbalgo.reference.hashing import KeyHasher, mix64, siphash24, xxh64  # type: ignore[assignment]
     from lbalgo.reference.jump import JumpBuckets, jump  # type: ignore[assignment]
+    from lbalgo.reference.lease import Lease  # type: ignore[assignment]
     from lbalgo.reference.load_picker import LoadPicker  # type: ignore[assignment]
     from lbalgo.reference.loads import ForeignLoad, InFlightCounts, LoadState  # type: ignore[assignment]
     from lbalgo.reference.maglev import MaglevTable  # type: ignore[assignment]

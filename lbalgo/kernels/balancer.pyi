@@ -1,29 +1,19 @@
 from collections.abc import Callable, Container, Iterable, Mapping
-from types import GenericAlias, TracebackType
+from types import GenericAlias
 from typing import Any, Generic, TypeVar, final
 
 from lbalgo.events import Event, Stats
+from lbalgo.kernels.lease import Desk, Lease
 from lbalgo.types import Backend, Key, Outcome, Picker, Policy, Signal
 from lbalgo.view import View
 
 _B = TypeVar("_B", bound=Backend)
 
-@final
-class Lease(Generic[_B]):
-    def __init__(self, *args: Any, **kwargs: Any) -> None: ...
-    @property
-    def backend(self) -> _B: ...
-    def done(
-        self, outcome: Outcome | None = None, *, latency: float | None = None, retry_after: float | None = None
-    ) -> None: ...
-    def status(self, http_status: int) -> None: ...
-    def __enter__(self) -> Lease[_B]: ...
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None: ...
+LIMIT: float
+OUTCOME_CODES: dict[Outcome, int]
 
 @final
-class Balancer(Generic[_B]):
+class Balancer(Desk, Generic[_B]):
     def __init__(
         self,
         policy: Policy,

@@ -1,4 +1,4 @@
-"""`Balancer` and `Lease`: the one mutable shell around pure parts.
+"""`Balancer`: the one mutable shell around pure parts.
 
 Two paths. The *hot path* (acquire, done) reads a snapshot and moves counters; compiled, it runs no Python code between
 the reads and writes that belong together, so the interpreter's lock is its lock. The *slow path* (members, time,
@@ -16,14 +16,12 @@ from collections.abc import Callable, Container, Iterable, Mapping
 from types import GenericAlias
 from typing import Any
 
-import numpy as np
-
 from lbalgo.errors import ConfigError, NoBackend, UnknownBackend
 from lbalgo.events import Event, Stats
 from lbalgo.outside import CLOCK, Lock, ReentrantLock, entropy, watch_forks
 from lbalgo.pool import Pool
 from lbalgo.spec import LIMIT, check_integer, check_real, check_time
-from lbalgo.types import Outcome
+from lbalgo.types import OUTCOME_CODES, Outcome
 from lbalgo.view import members_of
 
 try:  # the compiler needs to see this import; at run time nobody needs Cython installed
@@ -34,6 +32,8 @@ except ModuleNotFoundError:
 if not cython.compiled:
     from lbalgo.outside import CLOCK as monotonic  # noqa: N811
     from lbalgo.reference.evidence import Evidence
+    from lbalgo.reference.lease import Desk, Lease
+    from lbalgo.reference.ledger import Ledger, zeros
     from lbalgo.reference.load_picker import LoadPicker
     from lbalgo.reference.loads import ForeignLoad, InFlightCounts, LoadState
     from lbalgo.reference.pickers import TicketPicker
@@ -42,69 +42,10 @@ NOTHING = ()
 UNIT = 1.0
 UNKNOWN = math.nan
 NEVER = math.inf
-OUTCOMES = tuple(Outcome)
-CODES = len(OUTCOMES)
-CANCELLED = OUTCOMES.index(Outcome.CANCELLED)
-TIMEOUT = OUTCOMES.index(Outcome.TIMEOUT)
-LOCAL_ERROR = OUTCOMES.index(Outcome.LOCAL_ERROR)
+CANCELLED = OUTCOME_CODES[Outcome.CANCELLED]
 
 
-@cython.freelist(64)
-@cython.no_gc_clear  # its end has to find its balancer, even inside a cycle
-@cython.cclass
-class Lease:
-    """A request on its way to `backend`; made by `Balancer.acquire`."""
-
-    backend: Any
-    balancer: Balancer | None
-    load: LoadState | None
-    row: int
-    said: int
-    began: float
-
-    def __init__(self) -> None:
-        raise TypeError("a lease is made by Balancer.acquire")
-
-    def done(
-        self, outcome: Outcome | None = None, *, latency: float | None = None, retry_after: float | None = None
-    ) -> None:
-        """The request has ended; said again, it does nothing."""
-        code = max(self.said, 0) if outcome is None else _code(outcome)
-        took = UNKNOWN if latency is None else check_real("latency", latency, low=0.0)
-        pause = UNKNOWN if retry_after is None else check_real("retry_after", retry_after, low=0.0)
-        if self.balancer is not None:
-            self.balancer._end(self, code, took, pause)
-
-    def status(self, http_status: int) -> None:
-        """The backend answered with this HTTP status: that is the outcome, unless `done` is given another."""
-        self.said = _code(Outcome.from_http(http_status))
-
-    def __enter__(self) -> Lease:
-        return self
-
-    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
-        if kind is not None and self.said <= 0:  # an error the backend has answered with stands
-            if issubclass(kind, TimeoutError):
-                self.said = TIMEOUT
-            elif issubclass(kind, OSError):
-                self.said = LOCAL_ERROR
-            else:
-                self.said = CANCELLED
-        if self.balancer is not None:
-            self.balancer._end(self, max(self.said, 0), UNKNOWN, UNKNOWN)
-
-    def __repr__(self) -> str:
-        return f"<Lease of {self.backend!r}, {'open' if self.row >= 0 else 'ended'}>"
-
-    def __reduce__(self) -> Any:
-        raise TypeError("a lease belongs to its balancer and cannot be copied or pickled")
-
-    def __dealloc__(self) -> None:
-        if self.balancer is not None and self.row >= 0 and self.balancer.abandoned is not None:
-            self.balancer.abandoned.append((self.row, self.load))
-
-
-class Balancer:
+class Balancer(Desk):
     """The one mutable shell; see `lbalgo.balancer`."""
 
     __class_getitem__: Any = classmethod(GenericAlias)
@@ -115,8 +56,7 @@ class Balancer:
     by_load: LoadPicker | None
     load: LoadState | None
     index: dict[str, int]
-    refused: dict[str, int]
-    abandoned: list[tuple[int, LoadState | None]]
+    ledger: Ledger
     late: list[tuple[Any, ...]]
     witnesses: list[tuple[Any, Any]]
 
@@ -150,10 +90,8 @@ class Balancer:
         self.news = self.pool.news
         self.witnesses = [(signal, getattr(signal, "evidence", None)) for signal in self.pool.witnesses]
         self.blind = all(isinstance(evidence, Evidence) for _, evidence in self.witnesses)
-        self.closed, self.flying = _zeros(CODES), _zeros(0)
-        self.refused, self.abandoned, self.late = {}, [], []
+        self.ledger, self.abandoned, self.late = Ledger(), [], []
         self.working = False
-        self.opened = self.fallbacks = self.panic_picks = 0
         self.picker, self.view, self.load, self.index = None, None, None, {}
         self.by_ticket, self.by_load = None, None
         self._follow()
@@ -179,7 +117,7 @@ class Balancer:
 
     def _open(self, key: Any, exclude: Container[str], cost: float, now: float) -> Lease:
         lease = Lease.__new__(Lease)  # pyright: ignore[reportCallIssue]
-        lease.balancer = None
+        lease.desk = None
         if self.timed and self.load is not None:
             self.load.advance(now)
         while True:
@@ -195,7 +133,7 @@ class Balancer:
                     backend = self._choose(picker, key, exclude)
                     name = backend.id
             except NoBackend as refusal:
-                self.refused[refusal.reason] = self.refused.get(refusal.reason, 0) + 1
+                self.ledger.refuse(refusal.reason)
                 raise
             if picker is self.picker:  # else the pool has changed meanwhile
                 break
@@ -209,12 +147,10 @@ class Balancer:
         load = self.load
         if load is not None:
             load.start_(row, cost, now)
-        self.flying[row] += 1
-        self.opened += 1
-        self.panic_picks += self.panic
+        self.ledger.open_(row, self.panic)
         lease.backend, lease.load, lease.row, lease.said = backend, load, row, -1
         lease.began = now if self.ticking else UNKNOWN
-        lease.balancer = self
+        lease.desk = self
         return lease
 
     def _choose(self, picker: Any, key: Any, exclude: Container[str]) -> Any:
@@ -225,10 +161,11 @@ class Balancer:
         first = next(iter(picker.walk(key)), None)
         backend = picker.pick(key, exclude=exclude)
         if first is not None and first.id in exclude:
-            self.fallbacks += 1
+            self.ledger.fallbacks += 1
         return backend
 
-    def _end(self, lease: Lease, code: int, latency: float, pause: float) -> None:
+    def end_(self, lease: Lease, code: int, latency: float, pause: float) -> None:
+        """The request has ended; called by the lease."""
         now = self._read() if self.ticking else self.latest  # first: a clock that fails leaves the lease open
         if self.serial:
             with self.lock:
@@ -241,7 +178,7 @@ class Balancer:
     def _close(self, lease: Lease, code: int, latency: float, pause: float, now: float) -> None:
         row, load = lease.row, lease.load
         if row >= 0:
-            lease.row, lease.load, lease.balancer = -1, None, None
+            lease.row, lease.load, lease.desk = -1, None, None
             if self.timed and latency != latency:
                 latency = now - lease.began  # NaN, as nobody looked at the clock when it began
                 if latency < 0.0:
@@ -249,8 +186,7 @@ class Balancer:
             self._settle(row, load, code, latency, pause, now)
 
     def _settle(self, row: int, load: LoadState | None, code: int, latency: float, pause: float, now: float) -> None:
-        self.flying[row] -= 1
-        self.closed[code] += 1
+        self.ledger.close_(row, code)
         try:
             if load is not None:
                 load.finish_(row, code, latency, now)
@@ -301,7 +237,7 @@ class Balancer:
             self._begin()
             self.moving = True  # whoever has evidence waits: slots are about to mean other backends
             try:
-                self.pool.update(members, self._now(), self._busy)
+                self.pool.update(members, self._now(), self.ledger.busy)
             finally:
                 self._follow()
         self._deliver()
@@ -369,8 +305,8 @@ class Balancer:
             panic, direct = view.panic, type(picker) is TicketPicker or type(picker) is LoadPicker
             own = picker.view.ids if direct else ()  # a policy may have left some backends out
             direct = direct and all(id in index for id in own)
-            slots, flying = _zeros(len(names)), _zeros(max(len(names), len(self.flying)))
-            lanes = _zeros(len(own) if direct else 0)
+            slots = zeros(len(names))
+            lanes = zeros(len(own) if direct else 0)
             for row in range(len(slots)):
                 slots[row] = -1
             for slot, id in enumerate(view.ids):
@@ -380,9 +316,8 @@ class Balancer:
             by_ticket = picker if direct and type(picker) is TicketPicker else None
             by_load = picker if direct and type(picker) is LoadPicker else None
             kept = self.picker, self.view, self.index, self.load  # no finaliser may run in between
-            for row in range(len(self.flying)):
-                flying[row] = self.flying[row]
-            self.flying, self.slots, self.lanes, self.index = flying, slots, lanes, index
+            self.ledger.grow(len(names))
+            self.slots, self.lanes, self.index = slots, lanes, index
             self.picker, self.view, self.load, self.panic = picker, view, load, panic
             self.by_ticket, self.by_load = by_ticket, by_load
             self.serial = not cython.compiled or isinstance(load, ForeignLoad)
@@ -412,38 +347,12 @@ class Balancer:
         if self.abandoned:
             self._sweep()
         with self.lock:
-            closed: list[int] = []
-            flying: list[int] = []
-            for code in range(CODES):  # from here on no Python code runs, until all is read
-                closed.append(self.closed[code])  # noqa: PERF401
-            for row in range(len(self.flying)):
-                flying.append(self.flying[row])  # noqa: PERF401
-            opened, panic_picks = self.opened, self.panic_picks
-            in_flight = dict.fromkeys(self.view.ids, 0)
-            for id, count in zip(self.pool.rows.names, flying, strict=True):
-                if count:
-                    in_flight[id] = in_flight.get(id, 0) + count
-            return Stats(
-                opened=opened,
-                closed=sum(closed),
-                open_leases=sum(flying),
-                outcomes=dict(zip(OUTCOMES, closed, strict=True)),
-                in_flight=in_flight,
-                no_backend=dict(self.refused),
-                excluded_fallbacks=self.fallbacks,
-                rebuilds=self.pool.rebuilds,
-                panics=self.pool.panics,
-                panic_picks=panic_picks,
-                ejections=dict(self.pool.ejections),
-            )
+            return self.ledger.stats(self.view.ids, self.pool)
 
     @property
     def next_deadline(self) -> float | None:
         """The next instant (seconds) at which `advance` could matter, or None."""
         return None if self.due == NEVER else self.due
-
-    def _busy(self, row: int) -> bool:
-        return bool(self.flying[row])
 
     def _now(self) -> float:
         self.latest = max(self._read(), self.latest)
@@ -476,18 +385,5 @@ class Balancer:
         raise TypeError("a balancer cannot be copied or pickled: build another, and carry its snapshot() over")
 
 
-def _code(outcome: Outcome) -> int:
-    for code in range(CODES):
-        if OUTCOMES[code] is outcome:
-            return code
-    raise ConfigError("outcome", outcome, "must be an Outcome")
-
-
-def _zeros(n: int) -> Any:
-    return np.zeros(n, np.int64) if cython.compiled else [0] * n
-
-
-if not cython.compiled:  # what the compiler makes of the class, by hand
-    Lease.balancer, Lease.row, Lease.said = None, -1, -1
-    Lease.__del__ = Lease.__dealloc__  # type: ignore[attr-defined]
+if not cython.compiled:  # as the compiler has it
     Balancer.lock = None

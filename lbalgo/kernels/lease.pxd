@@ -1,0 +1,24 @@
+from lbalgo.kernels.loads cimport LoadState
+cimport cython
+
+cdef double UNKNOWN
+cdef tuple OUTCOMES
+cdef int CODES, CANCELLED, TIMEOUT, LOCAL_ERROR
+
+cdef class Lease
+
+cdef class Desk:
+    cdef list abandoned
+    cdef object end_(self, Lease lease, int code, double latency, double pause)
+
+@cython.final
+cdef class Lease:
+    cdef readonly object backend
+    cdef Desk desk
+    cdef LoadState load
+    cdef Py_ssize_t row
+    cdef int said
+    cdef double began
+
+@cython.locals(code=int)
+cdef int _code(object outcome) except -1

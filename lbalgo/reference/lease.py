@@ -1,0 +1,112 @@
+"""`Lease`: a request on its way to a backend, and how it came to its end.
+
+A lease knows the desk that gave it out, and hands itself back there once: by `done`, by leaving its block, or by being
+dropped. A finaliser may run at any moment and must do nothing but write that down; the desk reads it later.
+
+This one text is both twins, as in `lbalgo.reference.pickers`; types are in `kernels/lease.pxd`.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from lbalgo.errors import ConfigError
+from lbalgo.spec import check_real
+from lbalgo.types import Outcome
+
+try:  # the compiler needs to see this import; at run time nobody needs Cython installed
+    import cython
+except ModuleNotFoundError:
+    from lbalgo.reference import shadow as cython
+
+if not cython.compiled:
+    from lbalgo.reference.loads import LoadState
+
+UNKNOWN = math.nan
+OUTCOMES = tuple(Outcome)
+CODES = len(OUTCOMES)
+CANCELLED = OUTCOMES.index(Outcome.CANCELLED)
+TIMEOUT = OUTCOMES.index(Outcome.TIMEOUT)
+LOCAL_ERROR = OUTCOMES.index(Outcome.LOCAL_ERROR)
+
+
+class Desk:
+    """Where leases are handed back: what a `Lease` asks of a `Balancer`.
+
+    Attributes
+    ----------
+    abandoned : row and load of each lease that was dropped without a word.
+    """
+
+    abandoned: list[tuple[int, LoadState | None]]
+
+    def end_(self, lease: Lease, code: int, latency: float, pause: float) -> None:
+        """The request has ended; latency and pause in seconds, NaN if unknown."""
+
+
+@cython.freelist(64)
+@cython.no_gc_clear  # its end has to find its desk, even inside a cycle
+@cython.cclass
+class Lease:
+    """A request on its way to `backend`; made by `Balancer.acquire`."""
+
+    backend: Any
+    desk: Desk | None
+    load: LoadState | None
+    row: int
+    said: int
+    began: float
+
+    def __init__(self) -> None:
+        raise TypeError("a lease is made by Balancer.acquire")
+
+    def done(
+        self, outcome: Outcome | None = None, *, latency: float | None = None, retry_after: float | None = None
+    ) -> None:
+        """The request has ended; said again, it does nothing."""
+        code = max(self.said, 0) if outcome is None else _code(outcome)
+        took = UNKNOWN if latency is None else check_real("latency", latency, low=0.0)
+        pause = UNKNOWN if retry_after is None else check_real("retry_after", retry_after, low=0.0)
+        if self.desk is not None:
+            self.desk.end_(self, code, took, pause)
+
+    def status(self, http_status: int) -> None:
+        """The backend answered with this HTTP status: that is the outcome, unless `done` is given another."""
+        self.said = _code(Outcome.from_http(http_status))
+
+    def __enter__(self) -> Lease:
+        return self
+
+    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
+        if kind is not None and self.said <= 0:  # an error the backend has answered with stands
+            if issubclass(kind, TimeoutError):
+                self.said = TIMEOUT
+            elif issubclass(kind, OSError):
+                self.said = LOCAL_ERROR
+            else:
+                self.said = CANCELLED
+        if self.desk is not None:
+            self.desk.end_(self, max(self.said, 0), UNKNOWN, UNKNOWN)
+
+    def __repr__(self) -> str:
+        return f"<Lease of {self.backend!r}, {'open' if self.row >= 0 else 'ended'}>"
+
+    def __reduce__(self) -> Any:
+        raise TypeError("a lease belongs to its balancer and cannot be copied or pickled")
+
+    def __dealloc__(self) -> None:
+        if self.desk is not None and self.row >= 0 and self.desk.abandoned is not None:
+            self.desk.abandoned.append((self.row, self.load))
+
+
+def _code(outcome: Outcome) -> int:
+    for code in range(CODES):
+        if OUTCOMES[code] is outcome:
+            return code
+    raise ConfigError("outcome", outcome, "must be an Outcome")
+
+
+if not cython.compiled:  # what the compiler makes of the class, by hand
+    Lease.desk, Lease.row, Lease.said = None, -1, -1
+    Lease.__del__ = Lease.__dealloc__  # type: ignore[attr-defined]
