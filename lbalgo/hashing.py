@@ -287,5 +287,5 @@ def _digest_spans(hasher: Any, data: Any, offsets: Any) -> U64:
     if edges[0] < 0 or edges[-1] > len(raw) or (edges[1:] < edges[:-1]).any():
         raise ConfigError("offsets", offsets, f"must ascend within [0, {len(raw)}]")
     out = np.empty(len(edges) - 1, dtype=np.uint64)
-    hasher.spans(raw, edges[:-1], edges[1:], out)
+    hasher.spans(raw, edges, out)
     return out

@@ -11,6 +11,7 @@ from libc.stdlib cimport free, malloc
 
 import numpy as np
 
+from lbalgo.columns import column, words
 from lbalgo.errors import ConfigError
 
 from lbalgo.kernels.hashing cimport c_mix64
@@ -24,12 +25,13 @@ cdef class AliasTable(Structure):
     """Owners with their numbers of tickets, which sum to 2**64 (one owner alone has 0, that is 2**64 mod 2**64)."""
 
     def __cinit__(self, owners, counts, salts):
-        cdef cnp.ndarray given = np.ascontiguousarray(owners, dtype=np.int32)
-        cdef cnp.ndarray left = np.array(counts, dtype=np.uint64)
-        cdef cnp.ndarray marks = np.ascontiguousarray(salts, dtype=np.uint64)
-        cdef const uint64_t *words = <const uint64_t *>cnp.PyArray_DATA(marks)
+        cdef cnp.ndarray marks = words("salts", salts)
+        cdef cnp.ndarray given = column("owners", owners, 0, len(marks) - 1, np.int32)
+        cdef cnp.ndarray left = words("counts", counts)
+        cdef const uint64_t *salt = <const uint64_t *>cnp.PyArray_DATA(marks)
         cdef Py_ssize_t i
-        if len(left) == 0 or len(left) != len(given) or int(left.sum()) != 0 or (len(left) > 1 and not left.all()):
+        total = 1 << 64 if len(left) > 1 else 0
+        if len(left) != len(given) or sum(left.tolist()) != total or (len(left) > 1 and not left.all()):
             raise ConfigError("counts", counts, "must be one for each owner, positive, with the sum 2**64")
         self.size = cnp.PyArray_DIM(given, 0)
         self.slots = cnp.PyArray_DIM(marks, 0)
@@ -44,7 +46,7 @@ cdef class AliasTable(Structure):
         if self.cuts == NULL or self.pairs == NULL or self.salts == NULL:
             raise MemoryError
         for i in range(self.slots):
-            self.salts[i] = words[i]
+            self.salts[i] = salt[i]
         self.fill_buckets(<const int32_t *>cnp.PyArray_DATA(given), <uint64_t *>cnp.PyArray_DATA(left))
 
     def __dealloc__(self):
@@ -102,7 +104,7 @@ cdef class AliasTable(Structure):
             counts[self.pairs[2 * b + 1]] += high - cut
         return counts
 
-    def walk(self, uint64_t ticket):
+    def _walk(self, uint64_t ticket):
         """The owners of a chain of rehashed tickets, at most 4 * size of them, then rendezvous order of the rest."""
         cdef uint64_t link = ticket
         cdef Py_ssize_t step, slot

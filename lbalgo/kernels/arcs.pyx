@@ -13,6 +13,8 @@ from libc.stdlib cimport free, malloc
 
 import numpy as np
 
+from lbalgo.columns import arcs_of
+
 cnp.import_array()
 
 cdef Py_ssize_t CUTS = 1 << 20  # cuts a ring may have in all beyond one an arc; a piece out of cuts goes as its middle ticket
@@ -94,10 +96,8 @@ def arc_shares(points, owners, accept, eligible, bint nearest):
     `accept` is, for each slot, the chance that it accepts a ticket (0 where it is not eligible); `eligible` whether it
     may be chosen at all.
     """
-    cdef cnp.ndarray where = np.ascontiguousarray(points, dtype=np.uint64)
-    cdef cnp.ndarray whose = np.ascontiguousarray(owners, dtype=np.int32)
-    cdef cnp.ndarray chance = np.ascontiguousarray(accept, dtype=np.float64)
-    cdef cnp.ndarray able = np.ascontiguousarray(eligible, dtype=np.uint8)
+    cdef cnp.ndarray where, whose, chance, able
+    where, whose, chance, able = arcs_of(points, owners, accept, eligible)
     cdef cnp.ndarray shares = np.zeros(len(chance), dtype=np.float64)
     cdef Py_ssize_t n = cnp.PyArray_DIM(where, 0), slots = cnp.PyArray_DIM(chance, 0), k
     cdef Py_ssize_t everybody = np.count_nonzero(able[np.flatnonzero(np.bincount(whose, minlength=slots))])

@@ -15,6 +15,7 @@ from libc.string cimport memcpy
 
 import numpy as np
 
+from lbalgo.columns import array, hasher_parts, spans_of, word
 from lbalgo.errors import ConfigError
 
 cnp.import_array()
@@ -126,27 +127,29 @@ cdef inline void sip_round(uint64_t *v) noexcept nogil:
     v[2] = rotl(v[2], 32)
 
 
-def mix64(uint64_t x):
+def mix64(x):
     """SplitMix64's finaliser."""
-    return c_mix64(x)
+    return c_mix64(word("word", x))
 
 
-def xxh64(data, uint64_t seed=0):
+def xxh64(data, seed=0):
     """XXH64 of a bytes-like object."""
+    cdef uint64_t start = word("seed", seed)
     cdef Py_buffer view
     PyObject_GetBuffer(data, &view, PyBUF_SIMPLE)
     try:
-        return c_xxh64(<const uint8_t *>view.buf, view.len, seed)
+        return c_xxh64(<const uint8_t *>view.buf, view.len, start)
     finally:
         PyBuffer_Release(&view)
 
 
-def siphash24(data, uint64_t k0, uint64_t k1):
+def siphash24(data, k0, k1):
     """SipHash-2-4 of a bytes-like object under the 128-bit key (k0, k1)."""
+    cdef uint64_t one = word("k0", k0), two = word("k1", k1)
     cdef Py_buffer view
     PyObject_GetBuffer(data, &view, PyBUF_SIMPLE)
     try:
-        return c_siphash24(<const uint8_t *>view.buf, view.len, k0, k1)
+        return c_siphash24(<const uint8_t *>view.buf, view.len, one, two)
     finally:
         PyBuffer_Release(&view)
 
@@ -155,12 +158,8 @@ def siphash24(data, uint64_t k0, uint64_t k1):
 cdef class KeyHasher:
     """Keys to 64-bit tickets: XXH64 with a seed, SipHash with a secret, or a function of bytes finalised by mix64."""
 
-    def __cinit__(self, int kind, uint64_t seed=0, uint64_t k0=0, uint64_t k1=0, function=None):
-        self.kind = kind
-        self.seed = seed
-        self.k0 = k0
-        self.k1 = k1
-        self.function = function
+    def __cinit__(self, kind, seed=0, k0=0, k1=0, function=None):
+        self.kind, self.seed, self.k0, self.k1, self.function = hasher_parts(kind, seed, k0, k1, function)
 
     cdef uint64_t digest(self, const uint8_t *data, size_t length) except? 0:
         if self.kind == KIND_XXH64:
@@ -202,33 +201,39 @@ cdef class KeyHasher:
     def __call__(self, key):
         return self.hash(key)
 
-    def words(self, values, uint64_t[::1] out):
-        """Hashes of a contiguous uint64 array, each as its 8 bytes."""
-        cdef const uint64_t[::1] v = values
+    def words(self, values, out):
+        """Hashes of a contiguous uint64 array, each as its 8 bytes, into another."""
+        cdef const uint64_t[::1] v = array("values", values, np.uint64)
         cdef Py_ssize_t i, n = v.shape[0]
+        cdef uint64_t[::1] o = array("out", out, np.uint64, n)
         if self.kind == KIND_XXH64:
             with nogil:
                 for i in range(n):
-                    out[i] = c_xxh64(<const uint8_t *>&v[i], 8, self.seed)
+                    o[i] = c_xxh64(<const uint8_t *>&v[i], 8, self.seed)
         else:
             for i in range(n):
-                out[i] = self.digest(<const uint8_t *>&v[i], 8)
+                o[i] = self.digest(<const uint8_t *>&v[i], 8)
 
-    def spans(self, const uint8_t[::1] data, const int64_t[::1] starts, const int64_t[::1] ends, uint64_t[::1] out):
-        """Hashes of data[starts[i]:ends[i]]; the caller has checked the bounds."""
-        cdef Py_ssize_t i, n = starts.shape[0]
-        cdef const uint8_t *base = &data[0] if data.shape[0] else NULL
+    def spans(self, data, offsets, out):
+        """Hashes of data[offsets[i]:offsets[i + 1]], contiguous uint8 and int64 arrays, into a uint64 array."""
+        spans_of(data, offsets)
+        cdef const uint8_t[::1] raw = data
+        cdef const int64_t[::1] e = offsets
+        cdef Py_ssize_t i, n = e.shape[0] - 1
+        cdef uint64_t[::1] o = array("out", out, np.uint64, n)
+        cdef const uint8_t *base = &raw[0] if raw.shape[0] else NULL
         if self.kind == KIND_XXH64:
             with nogil:
                 for i in range(n):
-                    out[i] = c_xxh64(base + starts[i], ends[i] - starts[i], self.seed)
+                    o[i] = c_xxh64(base + e[i], e[i + 1] - e[i], self.seed)
         else:
             for i in range(n):
-                out[i] = self.digest(base + starts[i], ends[i] - starts[i])
+                o[i] = self.digest(base + e[i], e[i + 1] - e[i])
 
-    def sequence(self, list keys, uint64_t[::1] out):
-        """Hashes of a list of keys of any kind."""
+    def sequence(self, keys, out):
+        """Hashes of a sequence of keys of any kind, into a uint64 array."""
+        cdef tuple given = tuple(keys)
+        cdef uint64_t[::1] o = array("out", out, np.uint64, len(given))
         cdef Py_ssize_t i
-        for i in range(len(keys)):
-            out[i] = self.hash(keys[i])
-
+        for i in range(len(given)):
+            o[i] = self.hash(given[i])

@@ -6,4 +6,4 @@ cdef Py_ssize_t c_jump(uint64_t ticket, Py_ssize_t buckets) noexcept nogil
 cdef class JumpBuckets(Structure):
     cdef uint8_t *open
     cdef bint whole
-    cdef Py_ssize_t reopen(self, uint64_t ticket, Py_ssize_t slot) noexcept nogil
+    cdef Py_ssize_t reopen(self, uint64_t ticket) noexcept nogil

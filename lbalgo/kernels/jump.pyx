@@ -7,15 +7,13 @@ and truncate in IEEE doubles, so every machine agrees.
 """
 cimport cython
 cimport numpy as cnp
-from cpython.number cimport PyNumber_Index
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
 from libc.stdlib cimport free, malloc
 
-import numpy as np
-
-from lbalgo.errors import ConfigError
+from lbalgo.columns import count, word
+from lbalgo.columns import flags as flags_of
 from lbalgo.kernels.hashing cimport c_mix64
-from lbalgo.kernels.structure cimport Structure
+from lbalgo.kernels.structure cimport Structure, Walk
 
 cnp.import_array()
 
@@ -33,19 +31,7 @@ cdef Py_ssize_t c_jump(uint64_t ticket, Py_ssize_t buckets) noexcept nogil:
 
 def jump(ticket, buckets):
     """The published function: the bucket, in [0, buckets), of a 64-bit ticket; buckets in [1, 2**31)."""
-    cdef uint64_t word
-    cdef Py_ssize_t n
-    try:
-        word = PyNumber_Index(ticket)
-    except OverflowError:
-        raise ConfigError("ticket", ticket, "must be in [0, 2**64)") from None
-    try:
-        n = PyNumber_Index(buckets)
-    except OverflowError:
-        n = 0
-    if not 0 < n < <Py_ssize_t>1 << 31:
-        raise ConfigError("buckets", buckets, "must be in [1, 2**31)")
-    return c_jump(word, n)
+    return c_jump(word("ticket", ticket), count("buckets", buckets))
 
 
 @cython.final
@@ -53,11 +39,9 @@ cdef class JumpBuckets(Structure):
     """Buckets in order, some of which may be closed: a ticket that jumps into a closed one is rehashed."""
 
     def __cinit__(self, mask):
-        cdef cnp.ndarray flags = np.ascontiguousarray(mask, dtype=np.bool_)
+        cdef cnp.ndarray flags = flags_of("mask", mask)
         cdef const uint8_t *source = <const uint8_t *>cnp.PyArray_DATA(flags)
         cdef Py_ssize_t i
-        if flags.ndim != 1 or not flags.any():
-            raise ConfigError("mask", mask, "must be one boolean for each bucket, at least one of them True")
         self.slots = cnp.PyArray_DIM(flags, 0)
         self.whole = bool(flags.all())
         self.open = <uint8_t *>malloc(self.slots)
@@ -69,18 +53,13 @@ cdef class JumpBuckets(Structure):
     def __dealloc__(self):
         free(self.open)
 
-    cdef Py_ssize_t reopen(self, uint64_t ticket, Py_ssize_t slot) noexcept nogil:
-        """The first open bucket of the walk, of which `slot` is the head."""
-        cdef uint64_t link = ticket, best = 0, score
-        cdef Py_ssize_t step, i
-        for step in range(4 * self.slots - 1):
-            if self.open[slot]:
-                return slot
-            link = c_mix64(link + GAMMA)
-            slot = c_jump(link, self.slots)
-        if self.open[slot]:
+    cdef Py_ssize_t reopen(self, uint64_t ticket) noexcept nogil:
+        """The first open bucket of the walk."""
+        cdef Walk walk = self.begin(ticket)
+        cdef uint64_t best = 0, score
+        cdef Py_ssize_t i, slot = self.onward(&walk)
+        if slot >= 0:
             return slot
-        slot = -1
         for i in range(self.slots):
             if self.open[i]:
                 score = c_mix64(ticket ^ c_mix64(<uint64_t>i))
@@ -90,22 +69,31 @@ cdef class JumpBuckets(Structure):
 
     cdef Py_ssize_t lookup(self, uint64_t ticket) noexcept nogil:
         cdef Py_ssize_t slot = c_jump(ticket, self.slots)
-        return slot if self.whole or self.open[slot] else self.reopen(ticket, slot)
+        return slot if self.whole or self.open[slot] else self.reopen(ticket)
 
-    def walk(self, uint64_t ticket):
+    cdef Walk begin(self, uint64_t ticket) noexcept nogil:
+        return Walk(ticket, 0, 0, 4 * self.slots)
+
+    cdef Py_ssize_t onward(self, Walk *walk) noexcept nogil:
+        cdef Py_ssize_t slot
+        while walk.left > 0:
+            slot = c_jump(walk.ticket, self.slots)
+            walk.ticket = c_mix64(walk.ticket + GAMMA)
+            walk.left -= 1
+            if self.open[slot]:
+                return slot
+        return -1
+
+    def _walk(self, uint64_t ticket):
         """Open buckets by jumps of the ticket and its rehashes, 4 * slots in all, then by rendezvous of the rest."""
-        cdef uint64_t link = ticket
-        cdef Py_ssize_t slot, step
+        cdef Walk walk = self.begin(ticket)
+        cdef Py_ssize_t slot = self.onward(&walk)
         seen = set()
-        for step in range(4 * self.slots):
-            slot = c_jump(link, self.slots)
+        while slot >= 0:
             if slot not in seen:
                 seen.add(slot)
-                if self.open[slot]:
-                    yield slot
-                if len(seen) == self.slots:
-                    return
-            link = c_mix64(link + GAMMA)
+                yield slot
+            slot = self.onward(&walk)
         rest = [(-int(c_mix64(ticket ^ c_mix64(<uint64_t>slot))), slot) for slot in range(self.slots)
                 if self.open[slot] and slot not in seen]
         for _, slot in sorted(rest):

@@ -14,8 +14,12 @@ from libc.stdlib cimport calloc, free, malloc
 
 import numpy as np
 
+from lbalgo.columns import column, count, words
+from lbalgo.errors import ConfigError
+from lbalgo.spec import is_prime
+
 from lbalgo.kernels.hashing cimport c_mix64
-from lbalgo.kernels.structure cimport Structure
+from lbalgo.kernels.structure cimport Structure, Walk
 
 cnp.import_array()
 
@@ -95,17 +99,23 @@ cdef void c_fill(int32_t *table, uint8_t *taken, uint32_t *position, const uint3
         empty[j] = empty[n]
 
 
-def fill(turns, offset, skip, uint32_t size):
+def fill(turns, offset, skip, size):
     """The table that turns[0], turns[1], … (repeated from the start when exhausted) make, as int32 of length `size`.
 
-    The size is a prime below 2**31; offsets are in [0, size), skips in [1, size).
+    The size is a prime below 2**31, so that every owner's positions are all of the table; offsets are in [0, size),
+    skips in [1, size), turns owners that have both.
     """
-    cdef cnp.ndarray order = np.ascontiguousarray(turns, dtype=np.int32)
-    cdef cnp.ndarray position = np.array(offset, dtype=np.uint32)
-    cdef cnp.ndarray stride = np.ascontiguousarray(skip, dtype=np.uint32)
-    cdef cnp.ndarray table = np.empty(size, dtype=np.int32)
-    cdef uint32_t late = min(<uint32_t>(2 * sqrt(<double>size)), size)
-    cdef uint8_t *taken = <uint8_t *>calloc(size, 1)
+    cdef uint32_t many = count("size", size)
+    if not is_prime(size):
+        raise ConfigError("size", size, "must be prime")
+    cdef cnp.ndarray position = column("offset", offset, 0, size - 1, np.uint32)
+    cdef cnp.ndarray stride = column("skip", skip, 1, size - 1, np.uint32)
+    cdef cnp.ndarray order = column("turns", turns, 0, len(position) - 1, np.int32)
+    if len(stride) != len(position):
+        raise ConfigError("skip", skip, "must be as many as offset")
+    cdef cnp.ndarray table = np.empty(many, dtype=np.int32)
+    cdef uint32_t late = min(<uint32_t>(2 * sqrt(<double>many)), many)
+    cdef uint8_t *taken = <uint8_t *>calloc(many, 1)
     cdef uint32_t *empty = <uint32_t *>malloc(4 * <size_t>(late + 1))
     cdef uint64_t *inverses = <uint64_t *>malloc(8 * <size_t>late)
     try:
@@ -113,7 +123,7 @@ def fill(turns, offset, skip, uint32_t size):
             raise MemoryError
         with nogil:
             c_fill(<int32_t *>cnp.PyArray_DATA(table), taken, <uint32_t *>cnp.PyArray_DATA(position),
-                   <const uint32_t *>cnp.PyArray_DATA(stride), size, <const int32_t *>cnp.PyArray_DATA(order),
+                   <const uint32_t *>cnp.PyArray_DATA(stride), many, <const int32_t *>cnp.PyArray_DATA(order),
                    cnp.PyArray_DIM(order, 0), empty, inverses, late)
     finally:
         free(taken)
@@ -127,10 +137,10 @@ cdef class MaglevTable(Structure):
     """A filled table: ticket mod size is a position, the position's owner is the slot."""
 
     def __cinit__(self, table, salts):
-        cdef cnp.ndarray owners = np.ascontiguousarray(table, dtype=np.int32)
-        cdef cnp.ndarray marks = np.ascontiguousarray(salts, dtype=np.uint64)
+        cdef cnp.ndarray marks = words("salts", salts)
+        cdef cnp.ndarray owners = column("table", table, 0, len(marks) - 1, np.int32)
         cdef const int32_t *source = <const int32_t *>cnp.PyArray_DATA(owners)
-        cdef const uint64_t *words = <const uint64_t *>cnp.PyArray_DATA(marks)
+        cdef const uint64_t *salt = <const uint64_t *>cnp.PyArray_DATA(marks)
         cdef Py_ssize_t i
         self.size = cnp.PyArray_DIM(owners, 0)
         self.slots = cnp.PyArray_DIM(marks, 0)
@@ -142,7 +152,7 @@ cdef class MaglevTable(Structure):
         if self.salts == NULL or (self.narrow == NULL and self.wide == NULL):
             raise MemoryError
         for i in range(self.slots):
-            self.salts[i] = words[i]
+            self.salts[i] = salt[i]
         for i in range(self.size):
             if self.narrow != NULL:
                 self.narrow[i] = <uint16_t>source[i]
@@ -168,22 +178,33 @@ cdef class MaglevTable(Structure):
             for i in range(n):
                 out[i] = self.wide[tickets[i] % size]
 
+    cdef Walk begin(self, uint64_t ticket) noexcept nogil:
+        return Walk(ticket, <Py_ssize_t>(ticket % <uint64_t>self.size), 0, min(4 * self.slots, self.size))
+
+    cdef Py_ssize_t onward(self, Walk *walk) noexcept nogil:
+        cdef Py_ssize_t position = walk.ahead
+        if walk.left == 0:
+            return -1
+        walk.left -= 1
+        walk.ahead = position + 1 if position + 1 < self.size else 0
+        return self.narrow[position] if self.narrow != NULL else self.wide[position]
+
     def table(self):
         """The owners by position, as a new int32 array."""
         out = np.empty(self.size, dtype=np.int32)
         self.slot_many(np.arange(self.size, dtype=np.uint64), out)
         return out
 
-    def walk(self, uint64_t ticket):
+    def _walk(self, uint64_t ticket):
         """The owners of the next positions, at most 4 * slots of them, then rendezvous order of the rest."""
-        cdef Py_ssize_t step, slot, position = ticket % <uint64_t>self.size
+        cdef Walk walk = self.begin(ticket)
+        cdef Py_ssize_t slot = self.onward(&walk)
         seen = set()
-        for step in range(min(4 * self.slots, self.size)):
-            slot = self.narrow[position] if self.narrow != NULL else self.wide[position]
+        while slot >= 0:
             if slot not in seen:
                 seen.add(slot)
                 yield slot
-            position = position + 1 if position + 1 < self.size else 0
+            slot = self.onward(&walk)
         rest = [(-int(c_mix64(ticket ^ self.salts[slot])), slot) for slot in range(self.slots) if slot not in seen]
         for _, slot in sorted(rest):
             yield slot

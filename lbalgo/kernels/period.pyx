@@ -7,6 +7,7 @@ from libc.stdlib cimport calloc, free, malloc
 
 import numpy as np
 
+from lbalgo.columns import column, count
 from lbalgo.errors import ConfigError
 
 from lbalgo.kernels.structure cimport Structure
@@ -33,7 +34,9 @@ cdef void c_smooth(const int64_t *weight, int64_t *value, const int32_t *start, 
 
 def smooth_period(weights):
     """One period of smooth weighted round robin over integer weights > 0: each index, weights[index] times, as int32."""
-    cdef cnp.ndarray given = np.asarray(weights, dtype=np.int64)
+    cdef cnp.ndarray given = column("weights", weights, 1, 2**31 - 1, np.int64)
+    if given.sum() >= 2**31:
+        raise ConfigError("weights", weights, "must sum to less than 2**31")
     cdef cnp.ndarray member = np.argsort(given, kind="stable").astype(np.int32)
     values, counts = np.unique(given, return_counts=True)
     cdef cnp.ndarray weight = values
@@ -54,23 +57,22 @@ def smooth_period(weights):
 cdef class Period(Structure):
     """A sequence that repeats: number mod size is a position, the position's owner is the slot."""
 
-    def __cinit__(self, sequence, Py_ssize_t slots):
-        cdef cnp.ndarray given = np.ascontiguousarray(sequence, dtype=np.int32)
+    def __cinit__(self, sequence, slots):
+        cdef Py_ssize_t places = count("slots", slots)
+        cdef cnp.ndarray given = column("sequence", sequence, 0, places - 1, np.int32)
         cdef const int32_t *source = <const int32_t *>cnp.PyArray_DATA(given)
         cdef Py_ssize_t i
-        if len(given) == 0 or given.min() < 0 or given.max() >= slots:
-            raise ConfigError("sequence", sequence, f"must be one or more slots in [0, {slots})")
         self.size = cnp.PyArray_DIM(given, 0)
-        self.slots = slots
+        self.slots = places
         self.owners = <int32_t *>malloc(4 * self.size)
         self.places = <int32_t *>malloc(4 * self.size)
-        self.first = <int32_t *>calloc(slots + 2, 4)
+        self.first = <int32_t *>calloc(places + 2, 4)
         if self.owners == NULL or self.places == NULL or self.first == NULL:
             raise MemoryError
         for i in range(self.size):
             self.owners[i] = source[i]
             self.first[source[i] + 2] += 1
-        for i in range(2, slots + 2):
+        for i in range(2, places + 2):
             self.members += self.first[i] > 0
             self.first[i] += self.first[i - 1]
         for i in range(self.size):  # a counting sort; afterwards first[s]:first[s + 1] are the places of slot s
@@ -110,7 +112,7 @@ cdef class Period(Structure):
             return self.places[low] - position
         return self.places[self.first[slot]] + self.size - position
 
-    def walk(self, uint64_t ticket):
+    def _walk(self, uint64_t ticket):
         """The owners of the next positions; the first 4 * members positions are read, the rest is sorted by place."""
         cdef Py_ssize_t step, slot, begin = ticket % <uint64_t>self.size, position = begin
         seen = set()

@@ -1,7 +1,7 @@
 cimport cython
-from libc.stdint cimport uint8_t, uint64_t
+from libc.stdint cimport int32_t, uint8_t, uint64_t
 from lbalgo.kernels.hashing cimport KeyHasher, c_mix64 as mix64
-from lbalgo.kernels.structure cimport Cursor, Structure
+from lbalgo.kernels.structure cimport Cursor, Structure, Walk
 
 cdef object NOTHING
 cdef uint64_t GAMMA
@@ -24,9 +24,13 @@ cdef class TicketPicker:
     cdef uint8_t[::1] eligible
     cdef inline uint64_t _peek(self, object key) except? 0
     cdef inline void _spend(self, object key, uint64_t ticket) noexcept
-    cdef bint _accepts(self, Py_ssize_t slot, uint64_t ticket) noexcept
-    @cython.locals(slot=Py_ssize_t, spare=Py_ssize_t)
+    cdef inline bint _accepts(self, Py_ssize_t slot, uint64_t ticket) noexcept
+    @cython.locals(slot=Py_ssize_t)
     cdef inline Py_ssize_t _decide(self, uint64_t ticket) except -2
+    @cython.locals(slot=Py_ssize_t, spare=Py_ssize_t, walk=Walk, _=Py_ssize_t)
+    cdef Py_ssize_t _go_on(self, uint64_t ticket) except -2
+    @cython.locals(i=Py_ssize_t)
+    cdef void _decide_many(self, const uint64_t[::1] tickets, int32_t[::1] out) except *
     cdef inline object _serve(self, object key)
     @cython.locals(i=Py_ssize_t, state=uint64_t, ticket=uint64_t)
     cdef void _foresee(self, uint64_t[::1] out) noexcept

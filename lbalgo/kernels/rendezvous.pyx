@@ -21,6 +21,10 @@ import math
 
 import numpy as np
 
+from lbalgo.columns import column, count, words
+from lbalgo.errors import ConfigError
+from lbalgo.spec import check_integer
+
 from lbalgo.kernels.hashing cimport c_mix64
 from lbalgo.kernels.structure cimport Structure
 
@@ -36,6 +40,7 @@ cdef extern from *:
 cdef enum:
     BLOCK = 64
     FAR = -900  # binades below the heaviest; below 2**-59 nobody can win, so that anything as small does as well
+    WIDEST = 1 << 16  # exponents of weight x factor are within +-4300
 
 
 cdef double c_neg_log(uint64_t k) noexcept nogil:
@@ -60,9 +65,9 @@ cdef double c_neg_log(uint64_t k) noexcept nogil:
     return c * 0.6931471805599401 - (f - (s * (f - r) + c * 5.2412386838766985e-15))
 
 
-def neg_log(uint64_t k):
+def neg_log(k):
     """-ln((k + 1/2) * 2**-52) for k in [0, 2**52); the same bits on every machine."""
-    return c_neg_log(k)
+    return c_neg_log(check_integer("k", k, low=0, high=2**52 - 1))
 
 
 cdef Py_ssize_t c_first_even(const uint64_t *salts, Py_ssize_t size, uint64_t ticket) noexcept nogil:
@@ -111,10 +116,15 @@ cdef class RendezvousRace(Structure):
     """Backends in order of id, each with its salt and its weight as mantissa * 2**exponent; the least score wins."""
 
     def __cinit__(self, salts, owners, mantissas, exponents, slots):
-        cdef cnp.ndarray salt = np.ascontiguousarray(salts, dtype=np.uint64)
-        cdef cnp.ndarray owner = np.ascontiguousarray(owners, dtype=np.int32)
-        cdef cnp.ndarray mantissa = np.ascontiguousarray(mantissas, dtype=np.float64)
-        cdef cnp.ndarray power = np.ascontiguousarray(exponents, dtype=np.int64)
+        cdef Py_ssize_t members = count("slots", slots)
+        cdef cnp.ndarray salt = words("salts", salts)
+        cdef cnp.ndarray owner = column("owners", owners, 0, members - 1, np.int32)
+        cdef cnp.ndarray mantissa = np.array(mantissas, dtype=np.float64)
+        cdef cnp.ndarray power = column("exponents", exponents, -WIDEST, WIDEST, np.int64)
+        if mantissa.ndim != 1 or not ((mantissa >= 0.5) & (mantissa < 1.0)).all():
+            raise ConfigError("mantissas", mantissas, "must be in [0.5, 1)")
+        if not len(salt) == len(owner) == len(mantissa) == len(power):
+            raise ConfigError("salts", salts, "must be as many as owners, mantissas and exponents")
         cdef cnp.ndarray weight = np.ldexp(mantissa, np.maximum(power - power.max(), FAR))
         cdef cnp.ndarray inverse = 2.0**-52 / weight
         self.columns = (salt, owner, mantissa, power, weight, inverse)
@@ -125,7 +135,7 @@ cdef class RendezvousRace(Structure):
         self.weights = <const double *>cnp.PyArray_DATA(weight)
         self.inverses = <const double *>cnp.PyArray_DATA(inverse)
         self.size = cnp.PyArray_DIM(salt, 0)
-        self.slots = slots
+        self.slots = members
         self.even = bool((mantissa == mantissa[0]).all() and (power == power[0]).all())
 
     cdef Py_ssize_t lookup(self, uint64_t ticket) noexcept nogil:
@@ -138,7 +148,7 @@ cdef class RendezvousRace(Structure):
         for i in range(n):
             out[i] = <int32_t>self.lookup(tickets[i])
 
-    def walk(self, uint64_t ticket):
+    def _walk(self, uint64_t ticket):
         """Every slot of the race once, by ascending score; O(N) to start, O(log N) a step."""
         cdef uint64_t k
         cdef Py_ssize_t j

@@ -12,8 +12,9 @@ from libc.stdlib cimport calloc, free, malloc
 
 import numpy as np
 
+from lbalgo.columns import column, count, words
 from lbalgo.errors import ConfigError
-from lbalgo.kernels.structure cimport Structure
+from lbalgo.kernels.structure cimport Structure, Walk
 
 cnp.import_array()
 
@@ -23,37 +24,30 @@ cdef enum:
     GROUP = 32  # tickets whose memory accesses overlap in bulk
 
 
-cdef column(str name, values, str kind):
-    if str(getattr(values, "dtype", "")) != kind or values.ndim != 1:
-        raise ConfigError(name, values, f"must be a one-dimensional array of dtype {kind}")
-    return np.ascontiguousarray(values)
-
-
 @cython.final
 cdef class Ring(Structure):
     """A ring of points; the ticket's successor, or its nearest point, names the slot."""
 
-    def __cinit__(self, points, owners, Py_ssize_t slots, bint nearest=False):
-        cdef cnp.ndarray where = column("points", points, "uint64")
-        cdef cnp.ndarray whose = column("owners", owners, "int32")
+    def __cinit__(self, points, owners, slots, bint nearest=False):
+        cdef Py_ssize_t members = count("slots", slots)
+        cdef cnp.ndarray where = words("points", points)
+        cdef cnp.ndarray whose = column("owners", owners, 0, members - 1, np.int32)
         cdef Py_ssize_t i, n = cnp.PyArray_DIM(where, 0)
         cdef int bits = 1
-        if n == 0 or n >= <Py_ssize_t>1 << 31:
+        if n >= <Py_ssize_t>1 << 31:
             raise ConfigError("points", points, "must be 1 to 2**31 - 1 of them")
         if cnp.PyArray_DIM(whose, 0) != n:
             raise ConfigError("owners", owners, "must be as many as there are points")
-        if whose.min() < 0 or whose.max() >= slots:
-            raise ConfigError("owners", owners, f"must be in [0, {slots})")
         while (<Py_ssize_t>1 << bits) < 2 * n:
             bits += 1
-        self.size, self.slots, self.nearest, self.shift = n, slots, nearest, 64 - bits
+        self.size, self.slots, self.nearest, self.shift = n, members, nearest, 64 - bits
         self.at = <uint64_t *>malloc(8 * (n + 1))
         self.owner = <int32_t *>malloc(4 * (n + 1))
         self.start = <uint32_t *>calloc((<size_t>1 << bits) + 2, 4)
         if self.at == NULL or self.owner == NULL or self.start == NULL:
             raise MemoryError
         self.members = np.count_nonzero(np.bincount(whose))
-        if count(self.start, <const uint64_t *>cnp.PyArray_DATA(where), n, self.shift) > CROWD:
+        if crowd(self.start, <const uint64_t *>cnp.PyArray_DATA(where), n, self.shift) > CROWD:
             order = np.argsort(where, kind="stable")
             where, whose = where[order], whose[order]
         arrange(self.start, self.at, self.owner, <const uint64_t *>cnp.PyArray_DATA(where),
@@ -95,6 +89,23 @@ cdef class Ring(Structure):
         for i in range(n):
             out[i] = <int32_t>self.choose(tickets[i], self.seek(tickets[i]))
 
+    cdef Walk begin(self, uint64_t ticket) noexcept nogil:
+        cdef Py_ssize_t i = self.seek(ticket)
+        if i == self.size:
+            i = 0
+        return Walk(ticket, i, i - 1 if i else self.size - 1, self.size)
+
+    cdef Py_ssize_t onward(self, Walk *walk) noexcept nogil:
+        cdef Py_ssize_t i = walk.ahead, j = walk.behind
+        if walk.left == 0:
+            return -1
+        walk.left -= 1
+        if self.nearest and walk.ticket - self.at[j] - 1 < self.at[i] - walk.ticket:
+            walk.behind = j - 1 if j else self.size - 1
+            return self.owner[j]
+        walk.ahead = i + 1 if i + 1 < self.size else 0
+        return self.owner[i]
+
     def points(self):
         """The points in order, as a new uint64 array."""
         cdef cnp.ndarray out = np.empty(self.size, dtype=np.uint64)
@@ -111,28 +122,19 @@ cdef class Ring(Structure):
             (<int32_t *>cnp.PyArray_DATA(out))[i] = self.owner[i]
         return out
 
-    def walk(self, uint64_t ticket):
+    def _walk(self, uint64_t ticket):
         """Each owner once: clockwise from the ticket, or, on a nearest ring, outward on both sides by distance."""
-        cdef Py_ssize_t step, slot, i = self.seek(ticket), j
-        if i == self.size:
-            i = 0
-        j = i - 1 if i else self.size - 1
+        cdef Walk walk = self.begin(ticket)
+        cdef Py_ssize_t slot
         seen = set()
-        for step in range(self.size):
-            if self.nearest and ticket - self.at[j] - 1 < self.at[i] - ticket:
-                slot = self.owner[j]
-                j = j - 1 if j else self.size - 1
-            else:
-                slot = self.owner[i]
-                i = i + 1 if i + 1 < self.size else 0
+        while len(seen) < self.members:
+            slot = self.onward(&walk)
             if slot not in seen:
                 seen.add(slot)
                 yield slot
-                if len(seen) == self.members:
-                    return
 
 
-cdef Py_ssize_t count(uint32_t *start, const uint64_t *where, Py_ssize_t n, int shift) noexcept nogil:
+cdef Py_ssize_t crowd(uint32_t *start, const uint64_t *where, Py_ssize_t n, int shift) noexcept nogil:
     """Points by bucket, kept two places on so that `arrange` can make boundaries of them; returns the most."""
     cdef Py_ssize_t i
     cdef uint32_t most = 0

@@ -7,6 +7,7 @@ from libc.stdlib cimport free, malloc
 
 import numpy as np
 
+from lbalgo.columns import column, count
 from lbalgo.errors import ConfigError
 
 from lbalgo.kernels.structure cimport Structure
@@ -18,16 +19,17 @@ cnp.import_array()
 cdef class Stride(Structure):
     """Static strides: backend n mod k is served in generation n div k iff adding its stride then passes 65535."""
 
-    def __cinit__(self, owners, strides, Py_ssize_t slots):
-        cdef cnp.ndarray given = np.ascontiguousarray(owners, dtype=np.int32)
-        cdef cnp.ndarray rates = np.ascontiguousarray(strides, dtype=np.uint32)
+    def __cinit__(self, owners, strides, slots):
+        cdef Py_ssize_t members = count("slots", slots)
+        cdef cnp.ndarray given = column("owners", owners, 0, members - 1, np.int32)
+        cdef cnp.ndarray rates = column("strides", strides, 1, TOP, np.uint32)
         cdef const int32_t *source = <const int32_t *>cnp.PyArray_DATA(given)
         cdef const uint32_t *rate = <const uint32_t *>cnp.PyArray_DATA(rates)
         cdef Py_ssize_t i
-        if len(rates) == 0 or len(rates) != len(given) or rates.min() < 1 or rates.max() != TOP:
+        if len(rates) != len(given) or rates.max() != TOP:
             raise ConfigError("strides", strides, f"must be one for each owner, from 1 to {TOP}, and {TOP} among them")
         self.size = cnp.PyArray_DIM(given, 0)
-        self.slots = slots
+        self.slots = members
         self.owners = <int32_t *>malloc(4 * self.size)
         self.rates = <uint32_t *>malloc(4 * self.size)
         if self.owners == NULL or self.rates == NULL:
@@ -63,7 +65,7 @@ cdef class Stride(Structure):
         """(slot, stride) of every backend, in the order of its turns."""
         return [(self.owners[i], self.rates[i]) for i in range(self.size)]
 
-    def walk(self, uint64_t ticket):
+    def _walk(self, uint64_t ticket):
         """The backends in the order of their next turns; 4 * size numbers are tried, the rest is computed and sorted."""
         cdef uint64_t size = <uint64_t>self.size, number = self.settle(ticket)
         cdef uint64_t begin = number % size, i = begin, generation = 0, first = number // size % TOP

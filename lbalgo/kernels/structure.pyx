@@ -8,6 +8,10 @@ cimport cython
 cimport numpy as cnp
 from libc.stdint cimport int32_t, uint64_t
 
+import numpy as np
+
+from lbalgo.columns import array, word
+
 cnp.import_array()
 
 
@@ -15,8 +19,8 @@ cnp.import_array()
 cdef class Cursor:
     """The 64 bits that move when a picker without a key picks."""
 
-    def __init__(self, uint64_t state=0):
-        self.state = state
+    def __init__(self, state=0):
+        self.state = word("state", state)
 
     def __repr__(self):
         return f"Cursor({self.state})"
@@ -37,21 +41,34 @@ cdef class Structure:
         for i in range(n):
             out[i] = <int32_t>self.lookup(tickets[i])
 
-    def slot(self, uint64_t ticket):
-        """The slot a ticket is decided to, -1 if the structure is empty."""
-        return self.lookup(ticket)
+    cdef Walk begin(self, uint64_t ticket) noexcept nogil:
+        """A walk of this ticket before its first step."""
+        return Walk(ticket, 0, 0, 0)
 
-    def slot_many(self, cnp.ndarray tickets, cnp.ndarray out):
+    cdef Py_ssize_t onward(self, Walk *walk) noexcept nogil:
+        """The next slot, which may have been met before; -1 where a walk cannot go on by steps, or knows no steps."""
+        return -1
+
+    def slot(self, ticket):
+        """The slot a ticket is decided to, -1 if the structure is empty."""
+        return self.lookup(word("ticket", ticket))
+
+    def slot_many(self, tickets, out):
         """Slots of a contiguous uint64 array into a contiguous int32 array of the same length."""
-        cdef Py_ssize_t n = cnp.PyArray_DIM(tickets, 0)
-        cdef const uint64_t *source = <const uint64_t *>cnp.PyArray_DATA(tickets)
-        cdef int32_t *target = <int32_t *>cnp.PyArray_DATA(out)
+        cdef cnp.ndarray given = array("tickets", tickets, np.uint64)
+        cdef cnp.ndarray target = array("out", out, np.int32, len(given))
+        cdef const uint64_t *source = <const uint64_t *>cnp.PyArray_DATA(given)
+        cdef int32_t *slots = <int32_t *>cnp.PyArray_DATA(target)
+        cdef Py_ssize_t n = cnp.PyArray_DIM(given, 0)
         if n < 4096:
-            self.fill(source, target, n)
+            self.fill(source, slots, n)
         else:
             with nogil:
-                self.fill(source, target, n)
+                self.fill(source, slots, n)
 
-    def walk(self, uint64_t ticket):
+    def walk(self, ticket):
         """Every slot of the structure once, in the base order of the ticket."""
+        return self._walk(word("ticket", ticket))
+
+    def _walk(self, uint64_t ticket):
         return iter(())

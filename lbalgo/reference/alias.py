@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+import numpy as np
+
+from lbalgo.columns import column, words
 from lbalgo.errors import ConfigError
 from lbalgo.reference.hashing import MASK, mix64
 from lbalgo.reference.structure import Structure
@@ -18,23 +21,25 @@ class AliasTable(Structure):
     __slots__ = ("_cuts", "_edges", "_pairs", "_salts", "size")
 
     def __init__(self, owners: Sequence[int], counts: Sequence[int], salts: Sequence[int]) -> None:
-        left = [int(c) for c in counts]
-        if not left or len(left) != len(owners) or sum(left) % TICKETS or (len(left) > 1 and not all(left)):
+        self._salts: list[int] = words("salts", salts).tolist()
+        given: list[int] = column("owners", owners, 0, len(self._salts) - 1, np.int32).tolist()
+        left: list[int] = words("counts", counts).tolist()
+        total = TICKETS if len(left) > 1 else 0
+        if len(left) != len(given) or sum(left) != total or (len(left) > 1 and not all(left)):
             raise ConfigError("counts", counts, "must be one for each owner, positive, with the sum 2**64")
-        self.size = len(owners)
-        self.slots = len(salts)
-        self._salts = [int(s) for s in salts]
+        self.size = len(given)
+        self.slots = len(self._salts)
         self._edges = [-(-b * TICKETS // self.size) for b in range(self.size + 1)]
         left = left if self.size > 1 else [TICKETS]
         room = [high - low for low, high in zip(self._edges, self._edges[1:], strict=False)]
         self._cuts = self._edges[:-1]
-        self._pairs = [[int(owner), int(owner)] for owner in owners]
+        self._pairs = [[owner, owner] for owner in given]
         lows = [b for b in range(self.size) if left[b] < room[b]]
         highs = [b for b in range(self.size) if left[b] >= room[b]]
         while lows:
             poor, rich = lows.pop(), highs[-1]
             self._cuts[poor] = self._edges[poor] + left[poor]
-            self._pairs[poor][1] = int(owners[rich])
+            self._pairs[poor][1] = given[rich]
             left[rich] -= room[poor] - left[poor]
             if left[rich] < room[rich]:
                 lows.append(highs.pop())
@@ -56,7 +61,7 @@ class AliasTable(Structure):
             counts[self._pairs[b][1]] += self._edges[b + 1] - cut
         return counts
 
-    def walk(self, ticket: int) -> Iterator[int]:
+    def _walk(self, ticket: int) -> Iterator[int]:
         """The owners of a chain of rehashed tickets, at most 4 * size of them, then rendezvous order of the rest."""
         seen: dict[int, None] = {}
         link = ticket

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from lbalgo.columns import arcs_of
 from lbalgo.reference.hashing import MASK
 
 CUTS = 1 << 20  # cuts a ring may have in all beyond one an arc; a piece out of cuts goes as its middle ticket
@@ -29,8 +30,8 @@ def arc_shares(
     `accept` is, for each slot, the chance that it accepts a ticket (0 where it is not eligible); `eligible` whether it
     may be chosen at all.
     """
-    at, owner = [int(p) for p in points], [int(slot) for slot in owners]
-    chance, able, size = [float(a) for a in accept], [bool(e) for e in eligible], len(at)
+    at, owner, chance, able = (part.tolist() for part in arcs_of(points, owners, accept, eligible))
+    size = len(at)
     shares = [0.0] * len(chance)
     everybody = sum(able[slot] for slot in set(owner))
     before, after = _passed(owner)

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, MutableSequence, Sequence
+from collections.abc import Callable, Iterable
+from itertools import pairwise
 from typing import Any
 
+import numpy as np
+
+from lbalgo.columns import array, hasher_parts, spans_of, word
 from lbalgo.errors import ConfigError
 
 MASK = (1 << 64) - 1
@@ -24,7 +28,8 @@ def _lane(acc: int, word: int) -> int:
 
 def mix64(x: int) -> int:
     """SplitMix64's finaliser."""
-    x &= MASK
+    if type(x) is not int or not 0 <= x <= MASK:
+        x = word("word", x)
     x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9 & MASK
     x = (x ^ (x >> 27)) * 0x94D049BB133111EB & MASK
     return x ^ (x >> 31)
@@ -32,7 +37,7 @@ def mix64(x: int) -> int:
 
 def xxh64(data: bytes | bytearray | memoryview, seed: int = 0) -> int:
     """XXH64 of a bytes-like object."""
-    data = bytes(data)
+    seed, data = word("seed", seed), bytes(memoryview(data))
     at, length = 0, len(data)
     if length >= 32:
         lanes = [(seed + _P1 + _P2) & MASK, (seed + _P2) & MASK, seed, (seed - _P1) & MASK]
@@ -60,7 +65,7 @@ def xxh64(data: bytes | bytearray | memoryview, seed: int = 0) -> int:
 
 def siphash24(data: bytes | bytearray | memoryview, k0: int, k1: int) -> int:
     """SipHash-2-4 of a bytes-like object under the 128-bit key (k0, k1)."""
-    data = bytes(data)
+    k0, k1, data = word("k0", k0), word("k1", k1), bytes(memoryview(data))
     v0, v1, v2, v3 = (
         k0 ^ 0x736F6D6570736575,
         k1 ^ 0x646F72616E646F6D,
@@ -84,10 +89,10 @@ def siphash24(data: bytes | bytearray | memoryview, k0: int, k1: int) -> int:
 
     whole = len(data) & ~7
     tail = int.from_bytes(data[whole:], "little") | (len(data) & 0xFF) << 56
-    for word in (*struct.unpack(f"<{whole // 8}Q", data[:whole]), tail):
-        v3 ^= word
+    for block in (*struct.unpack(f"<{whole // 8}Q", data[:whole]), tail):
+        v3 ^= block
         rounds(2)
-        v0 ^= word
+        v0 ^= block
     v2 ^= 0xFF
     rounds(4)
     return v0 ^ v1 ^ v2 ^ v3
@@ -122,7 +127,8 @@ class KeyHasher:
         k1: int = 0,
         function: Callable[[bytes], int] | None = None,
     ) -> None:
-        self.kind, self.seed, self._k0, self._k1, self._function = kind, seed, k0, k1, function
+        parts = hasher_parts(kind, seed, k0, k1, function)
+        self.kind, self.seed, self._k0, self._k1, self._function = parts
 
     def _digest(self, data: bytes) -> int:
         if self.kind == KIND_XXH64:
@@ -141,18 +147,23 @@ class KeyHasher:
 
     __call__ = hash
 
-    def words(self, values: Sequence[int], out: MutableSequence[int]) -> None:
-        """Hashes of a contiguous uint64 array, each as its 8 bytes."""
-        for i, value in enumerate(values):
-            out[i] = self._digest(int(value).to_bytes(8, "little"))
+    def words(self, values: Any, out: Any) -> None:
+        """Hashes of a contiguous uint64 array, each as its 8 bytes, into another."""
+        array("out", out, np.uint64, len(array("values", values, np.uint64)))
+        for i, value in enumerate(values.tolist()):
+            out[i] = self._digest(value.to_bytes(8, "little"))
 
-    def spans(self, data: Any, starts: Sequence[int], ends: Sequence[int], out: MutableSequence[int]) -> None:
-        """Hashes of data[starts[i]:ends[i]]; the caller has checked the bounds."""
+    def spans(self, data: Any, offsets: Any, out: Any) -> None:
+        """Hashes of data[offsets[i]:offsets[i + 1]], contiguous uint8 and int64 arrays, into a uint64 array."""
+        spans_of(data, offsets)
+        array("out", out, np.uint64, len(offsets) - 1)
         raw = bytes(data)
-        for i, (a, b) in enumerate(zip(starts, ends, strict=True)):
+        for i, (a, b) in enumerate(pairwise(offsets.tolist())):
             out[i] = self._digest(raw[a:b])
 
-    def sequence(self, keys: list[Any], out: MutableSequence[int]) -> None:
-        """Hashes of a list of keys of any kind."""
-        for i, key in enumerate(keys):
+    def sequence(self, keys: Iterable[Any], out: Any) -> None:
+        """Hashes of a sequence of keys of any kind, into a uint64 array."""
+        given = tuple(keys)
+        array("out", out, np.uint64, len(given))
+        for i, key in enumerate(given):
             out[i] = self.hash(key)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from operator import index
 
-from lbalgo.errors import ConfigError
+from lbalgo.columns import count, flags, word
 from lbalgo.reference.hashing import MASK, mix64
 from lbalgo.reference.structure import Structure
 
@@ -14,11 +13,7 @@ GAMMA = 0x9E3779B97F4A7C15
 
 def jump(ticket: int, buckets: int) -> int:
     """The published function: the bucket, in [0, buckets), of a 64-bit ticket; buckets in [1, 2**31)."""
-    ticket, buckets = index(ticket), index(buckets)
-    if not 0 <= ticket <= MASK:
-        raise ConfigError("ticket", ticket, "must be in [0, 2**64)")
-    if not 0 < buckets < 1 << 31:
-        raise ConfigError("buckets", buckets, "must be in [1, 2**31)")
+    ticket, buckets = word("ticket", ticket), count("buckets", buckets)
     b, j = -1, 0
     while j < buckets:
         b = j
@@ -33,16 +28,14 @@ class JumpBuckets(Structure):
     __slots__ = ("_open",)
 
     def __init__(self, mask: Sequence[bool]) -> None:
-        if getattr(mask, "ndim", 1) != 1 or not any(mask):
-            raise ConfigError("mask", mask, "must be one boolean for each bucket, at least one of them True")
-        self._open = [bool(flag) for flag in mask]
+        self._open: list[bool] = flags("mask", mask).tolist()
         self.slots = len(self._open)
 
     def lookup(self, ticket: int) -> int:
         """The head of the walk."""
-        return next(self.walk(ticket))
+        return next(self._walk(ticket))
 
-    def walk(self, ticket: int) -> Iterator[int]:
+    def _walk(self, ticket: int) -> Iterator[int]:
         """Open buckets by jumps of the ticket and its rehashes, 4 * slots in all, then by rendezvous of the rest."""
         link = ticket
         seen: set[int] = set()

@@ -24,7 +24,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lbalgo.columns import column, word
 from lbalgo.errors import ConfigError, NoBackend
+from lbalgo.rebuilding import rebuild
+from lbalgo.spec import check_integer
+from lbalgo.view import View
 
 try:  # the compiler needs to see this import; at run time nobody needs Cython installed
     import cython
@@ -79,6 +83,20 @@ class LoadPicker:
         choices: int,
         first: bool,
     ) -> None:
+        if not isinstance(view, View):
+            raise ConfigError("view", view, "must be a View")
+        if not isinstance(load, LoadState):
+            raise ConfigError("load", load, "must be a LoadState")
+        if not isinstance(cursor, Cursor):
+            raise ConfigError("cursor", cursor, "must be a Cursor")
+        slots = np.flatnonzero(view.eligible)
+        lanes = column("rows", rows, 0, 2**31 - 1, np.int64) if len(view) else np.empty(0, dtype=np.int64)
+        if len(lanes) != len(view):
+            raise ConfigError("rows", rows, f"must be one for each of {len(view)} slots")
+        if choices < 1 <= len(slots) or BLOCK < choices < len(slots):
+            raise ConfigError("choices", choices, f"must be 1 to {BLOCK}, or all {len(slots)} eligible")
+        if choices < len(slots) and getattr(table, "slots", None) != len(view):
+            raise ConfigError("table", table, f"must be an AliasTable over the view's {len(view)} slots")
         self.policy = policy
         self.view = view
         self.backends = view.backends
@@ -90,7 +108,6 @@ class LoadPicker:
         self.cursor = cursor
         self.choices = choices
         self.first = first
-        slots = np.flatnonzero(view.eligible)
         self.count = len(slots)
         self._stride = (choices if choices < len(slots) else 1) * GAMMA & WORD
         weights = np.zeros(len(view))
@@ -99,9 +116,9 @@ class LoadPicker:
             self.exponent = int(np.frexp(view.weights[slots].max())[1])
             scaled = np.ldexp(view.weights[slots], -self.exponent) * view.factors[slots]
             weights[slots] = np.maximum(scaled, 2.0**-1000)
-        columns: Any = slots.astype(np.int64), rows[slots].astype(np.int64), rows.astype(np.int64), weights
+        columns: Any = slots.astype(np.int64), lanes[slots], lanes, weights
         if not cython.compiled:
-            columns = [column.tolist() for column in columns]
+            columns = [values.tolist() for values in columns]
         self._slots, self._lanes, self._rows, self._weights = columns
 
     def pick(self, key: Any = None, *, exclude: Container[str] = NOTHING) -> Any:
@@ -278,13 +295,10 @@ class LoadPicker:
 
     def drawn(self, state: int) -> list[int]:
         """The slots compared when the cursor stands at `state`, in the order drawn; in slot order if all are."""
-        if isinstance(state, bool) or not isinstance(state, (int, np.integer)):
-            raise TypeError(f"a cursor's state is an int, not {type(state).__name__}")
-        if not 0 <= state < 1 << 64:
-            raise ConfigError("state", state, "must be in [0, 2**64)")
+        state = word("state", state)
         if self.choices >= self.count:
             return list(self._slots)
-        sample = self._sample(int(state))
+        sample = self._sample(state)
         return [next(sample) for _ in range(self.choices)]
 
     def scores(self) -> F64:
@@ -305,17 +319,11 @@ class LoadPicker:
         assert self.choices >= self.count or self.table.size == self.count, "the table draws the eligible"  # type: ignore[union-attr]
 
     def reseed(self, seed: int) -> None:
-        """Moves the cursor: the sequence of draws goes on from here."""
-        self.cursor.state = seed
+        """Moves the cursor: the sequence of draws goes on from here, an int in [0, 2**64)."""
+        self.cursor.state = check_integer("seed", seed, low=0, high=WORD)
 
     def __repr__(self) -> str:
         return f"{self.policy!r}.build({self.view!r})"
 
     def __reduce__(self) -> tuple[Any, tuple[Any, ...]]:
-        return _rebuild, (self.policy, self.view, self.cursor.state)
-
-
-def _rebuild(policy: Any, view: Any, state: int) -> Any:
-    picker = policy.build(view)
-    picker.reseed(state)
-    return picker
+        return rebuild, (self.policy, self.view, self.cursor.state)

@@ -5,6 +5,9 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 
+import numpy as np
+
+from lbalgo.columns import column, count
 from lbalgo.errors import ConfigError
 from lbalgo.reference.structure import Structure
 
@@ -15,9 +18,12 @@ def smooth_period(weights: Sequence[int]) -> list[int]:
     Every turn each backend gains its weight; the greatest (the first of several) is served and pays the total. Equal
     weights take turns among themselves in listing order, so one current value a class of equal weights is enough.
     """
+    given: list[int] = column("weights", weights, 1, 2**31 - 1, np.int64).tolist()
+    if sum(given) >= 2**31:
+        raise ConfigError("weights", weights, "must sum to less than 2**31")
     members: dict[int, list[int]] = {}
-    for i, w in enumerate(weights):
-        members.setdefault(int(w), []).append(i)
+    for i, w in enumerate(given):
+        members.setdefault(w, []).append(i)
     gains, classes = list(members.keys()), list(members.values())
     total = sum(g * len(c) for g, c in members.items())
     value, head = [0] * len(classes), [0] * len(classes)
@@ -39,9 +45,8 @@ class Period(Structure):
     __slots__ = ("_owners", "_places", "size")
 
     def __init__(self, sequence: Sequence[int], slots: int) -> None:
-        self._owners = [int(owner) for owner in sequence]
-        if not self._owners or min(self._owners) < 0 or max(self._owners) >= slots:
-            raise ConfigError("sequence", sequence, f"must be one or more slots in [0, {slots})")
+        slots = count("slots", slots)
+        self._owners: list[int] = column("sequence", sequence, 0, slots - 1, np.int32).tolist()
         self.size = len(self._owners)
         self.slots = slots
         self._places: dict[int, list[int]] = {}
@@ -56,7 +61,7 @@ class Period(Structure):
         """The owners by position."""
         return list(self._owners)
 
-    def walk(self, ticket: int) -> Iterator[int]:
+    def _walk(self, ticket: int) -> Iterator[int]:
         """The owners of the next positions."""
         begin = ticket % self.size
 

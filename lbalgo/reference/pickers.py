@@ -15,8 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lbalgo.columns import word
 from lbalgo.errors import ConfigError, NoBackend
+from lbalgo.rebuilding import rebuild
 from lbalgo.spec import check_integer
+from lbalgo.view import View
 
 try:  # the compiler needs to see this import; at run time nobody needs Cython installed
     import cython
@@ -66,6 +69,16 @@ class TicketPicker:
         cursor: Cursor,
         thin: bool,
     ) -> None:
+        if not isinstance(view, View):
+            raise ConfigError("view", view, "must be a View")
+        if not isinstance(structure, Structure) or structure.slots not in (0, len(view)):
+            raise ConfigError("structure", structure, f"must be a Structure over {len(view)} slots, or empty")
+        if source not in (KEYED, COUNTER, RANDOM):
+            raise ConfigError("source", source, "must be KEYED, COUNTER or RANDOM")
+        if not isinstance(hasher, KeyHasher) and (hasher is not None or source == KEYED):
+            raise ConfigError("hasher", hasher, "must be a KeyHasher, or None for policies that take no key")
+        if not isinstance(cursor, Cursor):
+            raise ConfigError("cursor", cursor, "must be a Cursor")
         self.policy = policy
         self.view = view
         self.backends = view.backends
@@ -132,7 +145,7 @@ class TicketPicker:
     def _order(self, ticket: int) -> Iterator[int]:
         """Slots of the eligible backends in order of preference: those that accept the ticket, then the others."""
         late = []
-        for slot in self.structure.walk(ticket):
+        for slot in self.structure._walk(ticket):
             if self.eligible[slot]:
                 if self.plain or self._accepts(slot, ticket):
                     yield slot
@@ -163,8 +176,20 @@ class TicketPicker:
             return slot
         if self.eligible[slot] and self._accepts(slot, ticket):
             return slot
+        return self._go_on(ticket)
+
+    def _go_on(self, ticket: int) -> int:
+        """The head of the order, whoever it is; a slot met again would only refuse again."""
+        if cython.compiled:  # no set, no generator while few steps are enough
+            walk = self.structure.begin(ticket)  # type: ignore[attr-defined]
+            for _ in range(4 * len(self.backends)):
+                slot: int = self.structure.onward(cython.address(walk))  # type: ignore[attr-defined]
+                if slot < 0:
+                    break
+                if self.eligible[slot] and self._accepts(slot, ticket):
+                    return slot
         spare = -1
-        for slot in self.structure.walk(ticket):
+        for slot in self.structure._walk(ticket):
             if self.eligible[slot]:
                 if self._accepts(slot, ticket):
                     return slot
@@ -196,11 +221,7 @@ class TicketPicker:
 
     def slot(self, ticket: Any) -> int:
         """The slot a ticket is decided to."""
-        if isinstance(ticket, bool) or not isinstance(ticket, (int, np.integer)):
-            raise TypeError(f"a ticket is an int, not {type(ticket).__name__}")
-        if not 0 <= ticket < 1 << 64:
-            raise ConfigError("ticket", ticket, "must be in [0, 2**64)")
-        slot = self._decide(int(ticket))
+        slot = self._decide(word("ticket", ticket))
         if slot < 0:
             self._refuse()
         return slot
@@ -217,9 +238,12 @@ class TicketPicker:
         if self.plain:
             self.structure.slot_many(np.ascontiguousarray(tickets), out)
         else:
-            for i in range(len(out)):
-                out[i] = self._decide(int(tickets[i]))
+            self._decide_many(np.ascontiguousarray(tickets) if cython.compiled else tickets.tolist(), out)
         return out
+
+    def _decide_many(self, tickets: Any, out: Any) -> None:
+        for i in range(len(tickets)):
+            out[i] = self._decide(tickets[i])
 
     def shares(self) -> F64:
         """Each backend's share of all tickets; the policy's docstring says whether exact or by law."""
@@ -260,10 +284,4 @@ class TicketPicker:
         return f"{self.policy!r}.build({self.view!r})"
 
     def __reduce__(self) -> tuple[Any, tuple[Any, ...]]:
-        return _rebuild, (self.policy, self.view, self.cursor.state)
-
-
-def _rebuild(policy: Any, view: Any, state: int) -> Any:
-    picker = policy.build(view)
-    picker.reseed(state)
-    return picker
+        return rebuild, (self.policy, self.view, self.cursor.state)

@@ -6,16 +6,22 @@ import heapq
 import math
 from collections.abc import Iterator, Sequence
 
+import numpy as np
+
+from lbalgo.columns import column, count, words
+from lbalgo.errors import ConfigError
 from lbalgo.reference.hashing import mix64
 from lbalgo.reference.structure import Structure
+from lbalgo.spec import check_integer
 
 LN2_HIGH, LN2_LOW = 97551793252583 * 2.0**-47, 5.2412386838766985e-15  # their sum is ln 2 to 2**-100
 FAR = -900  # binades below the heaviest; below 2**-59 nobody can win, so that anything as small does as well
+WIDEST = 1 << 16  # exponents of weight x factor are within +-4300
 
 
 def neg_log(k: int) -> float:
     """-ln((k + 1/2) * 2**-52) for k in [0, 2**52); the same bits on every machine."""
-    odd = 2 * k + 1
+    odd = 2 * check_integer("k", k, low=0, high=2**52 - 1) + 1
     binades = odd.bit_length() - 1
     m, c = odd / (1 << binades), 53 - binades
     if m >= 1.4142135623730951:
@@ -44,10 +50,18 @@ class RendezvousRace(Structure):
         exponents: Sequence[int],
         slots: int,
     ) -> None:
-        top = max(int(e) for e in exponents)
+        slots = count("slots", slots)
+        salt: list[int] = words("salts", salts).tolist()
+        owner: list[int] = column("owners", owners, 0, slots - 1, np.int32).tolist()
+        power: list[int] = column("exponents", exponents, -WIDEST, WIDEST, np.int64).tolist()
+        mantissa = np.array(mantissas, dtype=np.float64)
+        if mantissa.ndim != 1 or not ((mantissa >= 0.5) & (mantissa < 1.0)).all():
+            raise ConfigError("mantissas", mantissas, "must be in [0.5, 1)")
+        if not len(salt) == len(owner) == len(mantissa) == len(power):
+            raise ConfigError("salts", salts, "must be as many as owners, mantissas and exponents")
         self._racers = [
-            (int(salt), int(owner), float(m), int(e), math.ldexp(m, max(int(e) - top, FAR)))
-            for salt, owner, m, e in zip(salts, owners, mantissas, exponents, strict=True)
+            (s, o, m, e, math.ldexp(m, max(e - max(power), FAR)))
+            for s, o, m, e in zip(salt, owner, mantissa.tolist(), power, strict=True)
         ]
         self.size = len(self._racers)
         self.slots = slots
@@ -63,7 +77,7 @@ class RendezvousRace(Structure):
                 best, winner = score, owner
         return winner
 
-    def walk(self, ticket: int) -> Iterator[int]:
+    def _walk(self, ticket: int) -> Iterator[int]:
         """Every slot of the race once, by ascending score; O(N) to start, O(log N) a step."""
         order = []
         for rank, (salt, owner, mantissa, exponent, _) in enumerate(self._racers):

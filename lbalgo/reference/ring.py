@@ -6,15 +6,12 @@ from bisect import bisect_left
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
+
+from lbalgo.columns import column, count, words
 from lbalgo.errors import ConfigError
 from lbalgo.reference.hashing import MASK
 from lbalgo.reference.structure import Structure
-
-
-def _column(name: str, values: Any, kind: str) -> list[int]:
-    if str(getattr(values, "dtype", "")) != kind or values.ndim != 1:
-        raise ConfigError(name, values, f"must be a one-dimensional array of dtype {kind}")
-    return values.tolist()  # type: ignore[no-any-return]
 
 
 class Ring(Structure):
@@ -23,13 +20,13 @@ class Ring(Structure):
     __slots__ = ("_at", "_owner", "members", "nearest", "size")
 
     def __init__(self, points: Any, owners: Any, slots: int, nearest: bool = False) -> None:
-        where, whose = _column("points", points, "uint64"), _column("owners", owners, "int32")
-        if not 0 < len(where) < 1 << 31:
+        slots = count("slots", slots)
+        where: list[int] = words("points", points).tolist()
+        whose: list[int] = column("owners", owners, 0, slots - 1, np.int32).tolist()
+        if len(where) >= 1 << 31:
             raise ConfigError("points", points, "must be 1 to 2**31 - 1 of them")
         if len(whose) != len(where):
             raise ConfigError("owners", owners, "must be as many as there are points")
-        if min(whose) < 0 or max(whose) >= slots:
-            raise ConfigError("owners", owners, f"must be in [0, {slots})")
         order = sorted(range(len(where)), key=where.__getitem__)
         self._at = [where[k] for k in order]
         self._owner = [whose[k] for k in order]
@@ -57,7 +54,7 @@ class Ring(Structure):
         """The owners of the points in order."""
         return list(self._owner)
 
-    def walk(self, ticket: int) -> Iterator[int]:
+    def _walk(self, ticket: int) -> Iterator[int]:
         """Each owner once: clockwise from the ticket, or, on a nearest ring, outward on both sides by distance."""
         i = bisect_left(self._at, ticket) % self.size
         j = (i - 1) % self.size

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+import numpy as np
+
+from lbalgo.columns import column, count
 from lbalgo.errors import ConfigError
 from lbalgo.reference.structure import Structure
 
@@ -17,9 +20,10 @@ class Stride(Structure):
     __slots__ = ("_owners", "_strides", "size")
 
     def __init__(self, owners: Sequence[int], strides: Sequence[int], slots: int) -> None:
-        self._owners = [int(owner) for owner in owners]
-        self._strides = [int(stride) for stride in strides]
-        if len(self._strides) != len(self._owners) or max(self._strides, default=0) != TOP or min(self._strides) < 1:
+        slots = count("slots", slots)
+        self._owners: list[int] = column("owners", owners, 0, slots - 1, np.int32).tolist()
+        self._strides: list[int] = column("strides", strides, 1, TOP, np.uint32).tolist()
+        if len(self._strides) != len(self._owners) or max(self._strides) != TOP:
             raise ConfigError("strides", strides, f"must be one for each owner, from 1 to {TOP}, and {TOP} among them")
         self.size = len(self._owners)
         self.slots = slots
@@ -40,7 +44,7 @@ class Stride(Structure):
         """(slot, stride) of every backend, in the order of its turns."""
         return list(zip(self._owners, self._strides, strict=True))
 
-    def walk(self, ticket: int) -> Iterator[int]:
+    def _walk(self, ticket: int) -> Iterator[int]:
         """The backends in the order of the next number at which each is served."""
         generation, begin = divmod(self.settle(ticket), self.size)
 

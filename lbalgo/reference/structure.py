@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
+
+from lbalgo.columns import array, word
+
 
 class Cursor:
     """The 64 bits that move when a picker without a key picks."""
@@ -12,7 +16,7 @@ class Cursor:
     __slots__ = ("state",)
 
     def __init__(self, state: int = 0) -> None:
-        self.state = state
+        self.state = word("state", state)
 
     def __repr__(self) -> str:
         return f"Cursor({self.state})"
@@ -37,13 +41,17 @@ class Structure:
 
     def slot(self, ticket: int) -> int:
         """The slot a ticket is decided to, -1 if the structure is empty."""
-        return self.lookup(ticket)
+        return self.lookup(word("ticket", ticket))
 
     def slot_many(self, tickets: Any, out: Any) -> None:
-        """Slots of many tickets into `out`."""
-        for i, ticket in enumerate(tickets):
-            out[i] = self.lookup(int(ticket))
+        """Slots of a contiguous uint64 array into a contiguous int32 array of the same length."""
+        array("out", out, np.int32, len(array("tickets", tickets, np.uint64)))
+        for i, ticket in enumerate(tickets.tolist()):
+            out[i] = self.lookup(ticket)
 
     def walk(self, ticket: int) -> Iterator[int]:
         """Every slot of the structure once, in the base order of the ticket."""
+        return self._walk(word("ticket", ticket))
+
+    def _walk(self, ticket: int) -> Iterator[int]:
         return iter(())

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import lbalgo as lb
-from lbalgo.reference import load_picker, loads, structure
+from lbalgo.reference import alias, load_picker, loads, structure
 
 
 @given(
@@ -58,7 +58,7 @@ def successive(weights, count):
     return law
 
 
-class Script(structure.Structure):
+class Script(alias.AliasTable):
     """A table that answers from a script, to enumerate what the draws can be."""
 
     __slots__ = ("left", "script")

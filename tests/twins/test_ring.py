@@ -95,13 +95,13 @@ def test_large_rings(seed, slots, extra, squeeze, nearest):
 @pytest.mark.parametrize(
     ("parameter", "points", "owners", "slots"),
     [
-        ("points", [1, 2], np.zeros(2, np.int32), 1),
+        ("points", [1.5, 2], np.zeros(2, np.int32), 1),
         ("points", np.array([1.0, 2.0]), np.zeros(2, np.int32), 1),
         ("points", np.array([[1, 2]], np.uint64), np.zeros(2, np.int32), 1),
         ("points", np.array([-1, 2]), np.zeros(2, np.int32), 1),
         ("points", np.array([], np.uint64), np.array([], np.int32), 1),
-        ("owners", np.array([1, 2], np.uint64), [0, 0], 1),
-        ("owners", np.array([1, 2], np.uint64), np.zeros(2, np.int64), 1),
+        ("owners", np.array([1, 2], np.uint64), [0.0, 0], 1),
+        ("owners", np.array([1, 2], np.uint64), np.array([0, 2**32]), 1),
         ("owners", np.array([1, 2], np.uint64), np.zeros(3, np.int32), 1),
         ("owners", np.array([1, 2], np.uint64), np.array([0, -1], np.int32), 1),
         ("owners", np.array([1, 2], np.uint64), np.array([0, 1], np.int32), 1),

@@ -1,0 +1,151 @@
+"""What kernels are given, checked when something is built or handled in bulk: 64-bit words and columns of integers.
+
+A kernel reads memory without looking, so what it reads is looked at here, for both twins alike.
+"""
+
+from __future__ import annotations
+
+from operator import index
+from typing import Any
+
+import numpy as np
+
+from lbalgo.errors import ConfigError
+
+WORD = (1 << 64) - 1
+
+
+def word(name: str, value: Any) -> int:
+    """`value` as an int in [0, 2**64).
+
+    Raises
+    ------
+    TypeError : it is no integer (a bool is none); ConfigError : it is out of range.
+    """
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
+        raise TypeError(f"a {name} is an int, not {type(value).__name__}")
+    if not 0 <= value <= WORD:
+        raise ConfigError(name, value, "must be in [0, 2**64)")
+    return int(value)
+
+
+def column(name: str, values: Any, low: int, high: int, dtype: type[np.generic]) -> np.ndarray[Any, Any]:
+    """A new contiguous array of `dtype` of these integers, one dimension, at least one of them.
+
+    Raises
+    ------
+    ConfigError : they are something else, or not all in [low, high].
+    """
+    given: Any = values
+    try:
+        if not isinstance(values, np.ndarray) or values.dtype.kind == "O":
+            given = np.array([index(value) for value in values], dtype=object)
+        good = given.ndim == 1 and len(given) and given.dtype.kind in "iuO"
+        good = good and given.min() >= low and given.max() <= high
+    except TypeError:
+        good = False
+    if not good:
+        raise ConfigError(name, values, f"must be one or more integers in [{low}, {high}]")
+    return np.array(given, dtype=dtype)
+
+
+def words(name: str, values: Any) -> np.ndarray[Any, Any]:
+    """`column` of 64-bit words."""
+    return column(name, values, 0, WORD, np.uint64)
+
+
+def array(name: str, values: Any, dtype: type[np.generic], size: int | None = None) -> Any:
+    """`values` itself if it is a contiguous, aligned, one-dimensional array of `dtype`.
+
+    With a size it is to be written to: it must have that length and be writeable.
+
+    Raises
+    ------
+    ConfigError : it is something else.
+    """
+    if (
+        not isinstance(values, np.ndarray)
+        or values.dtype != dtype
+        or values.ndim != 1
+        or not (values.flags.c_contiguous and values.flags.aligned)
+        or (size is not None and (len(values) != size or not values.flags.writeable))
+    ):
+        wanted = "" if size is None else f", writeable, of length {size}"
+        raise ConfigError(name, values, f"must be a contiguous one-dimensional array of {dtype.__name__}{wanted}")
+    return values
+
+
+def count(name: str, value: Any) -> int:
+    """`value` as an int in [1, 2**31), a number of slots or positions.
+
+    Raises
+    ------
+    TypeError : it is no integer (a bool is none); ConfigError : it is out of range.
+    """
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
+        raise TypeError(f"{name} is an int, not {type(value).__name__}")
+    if not 0 < value < 1 << 31:
+        raise ConfigError(name, value, "must be an integer in [1, 2**31)")
+    return int(value)
+
+
+def flags(name: str, values: Any) -> Any:
+    """A new contiguous array of these booleans, one dimension, at least one of them True.
+
+    Raises
+    ------
+    ConfigError : they are something else.
+    """
+    try:
+        given = np.array(values)
+    except ValueError:  # sequences of sequences of several lengths
+        given = np.empty(0)
+    if given.ndim != 1 or given.dtype != np.bool_ or not given.any():
+        raise ConfigError(name, values, "must be one boolean for each, at least one of them True")
+    return given
+
+
+def arcs_of(points: Any, owners: Any, accept: Any, eligible: Any) -> tuple[Any, Any, Any, Any]:
+    """What a ring's shares are computed from: ascending points and their owners, and by owner chance and eligibility.
+
+    Raises
+    ------
+    ConfigError : they do not fit each other.
+    """
+    chance, able = np.array(accept, dtype=np.float64), np.array(eligible, dtype=np.uint8)
+    if chance.ndim != 1 or not ((chance >= 0.0) & (chance <= 1.0)).all():
+        raise ConfigError("accept", accept, "must be chances in [0, 1]")
+    if able.shape != chance.shape:
+        raise ConfigError("eligible", eligible, "must be as many as accept")
+    where = words("points", points)
+    whose = column("owners", owners, 0, len(chance) - 1, np.int32)
+    if len(whose) != len(where) or (where[1:] < where[:-1]).any():
+        raise ConfigError("points", points, "must ascend, and be as many as owners")
+    return where, whose, chance, able
+
+
+def spans_of(data: Any, offsets: Any) -> None:
+    """Checks that `offsets`, a contiguous int64 array, ascends within `data`, a contiguous uint8 array.
+
+    Raises
+    ------
+    ConfigError : it does not.
+    """
+    size = len(array("data", data, np.uint8))
+    array("offsets", offsets, np.int64)
+    if len(offsets) == 0 or offsets[0] < 0 or offsets[-1] > size or (offsets[1:] < offsets[:-1]).any():
+        raise ConfigError("offsets", offsets, f"must ascend within [0, {size}]")
+
+
+def hasher_parts(kind: Any, seed: Any, k0: Any, k1: Any, function: Any) -> tuple[int, int, int, int, Any]:
+    """What a key hasher consists of: which of the four kinds, seed, secret, and a function where the kind has one.
+
+    Raises
+    ------
+    ConfigError, TypeError : there is no such kind, the seed or secret is no 64-bit word, or the function is missing.
+    """
+    if isinstance(kind, bool) or not isinstance(kind, int) or not 0 <= kind <= 3:
+        raise ConfigError("kind", kind, "must be an integer in [0, 3]")
+    if kind >= 2 and not callable(function):
+        raise ConfigError("function", function, "must be a function of bytes")
+    return kind, word("seed", seed), word("k0", k0), word("k1", k1), function
