@@ -98,6 +98,10 @@ B = TypeVar("B", bound=Backend)
 B_co = TypeVar("B_co", bound=Backend, covariant=True)
 
 
+Ids: TypeAlias = Iterable[str] | Mapping[str, float]  # ids, or ids and weights: both become `Endpoint`s
+Pool: TypeAlias = "View[B] | Iterable[B | str] | Mapping[str, float]"  # all that a policy builds from
+
+
 class Picker(Protocol[B_co]):
     """A snapshot that chooses; built by a `Policy`, unchanged by picking but for one cursor."""
 
@@ -121,9 +125,7 @@ class TicketDecided(Protocol):
 class Policy(Protocol):
     """A frozen specification that builds pickers."""
 
-    def build(  # noqa: D102
-        self, view: View[B] | Iterable[B | str] | Mapping[str, float], *, previous: Picker[B] | None = None
-    ) -> Picker[B]: ...
+    def build(self, view: Pool[B], *, previous: Picker[B] | None = None) -> Picker[B]: ...  # noqa: D102
     def to_dict(self) -> dict[str, object]: ...  # noqa: D102
 
 

@@ -8,16 +8,17 @@ backends that unhealthy ones are used again). A policy reads a view and nothing 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, Generic, TypeVar, cast, overload
 
 import numpy as np
 
 from lbalgo.endpoint import Endpoint
 from lbalgo.errors import ConfigError, DuplicateBackend, UnknownBackend
 from lbalgo.spec import check_id, check_integer, check_real, check_weight
-from lbalgo.types import F64, I64, U8, Backend, Bool, State
+from lbalgo.types import F64, I64, U8, Backend, Bool, Ids, Pool, State
 
 B = TypeVar("B", bound=Backend)
+M = TypeVar("M", bound=Backend)  # of a class method, which no `View[...]` has bound yet
 
 
 class View(Generic[B]):
@@ -99,10 +100,32 @@ class View(Generic[B]):
         self.eligible = candidates if self.panic else healthy
         self.eligible.flags.writeable = False
 
+    @overload
     @classmethod
     def of(
         cls,
-        backends: View[B] | Iterable[B | str] | Mapping[str, float],
+        backends: Ids,
+        *,
+        weights: Mapping[str, float] | None = None,
+        factors: Mapping[str, float] | None = None,
+        states: Mapping[str, State] | None = None,
+        panic_below: float = 0.5,
+    ) -> View[Endpoint[Any]]: ...
+    @overload
+    @classmethod
+    def of(
+        cls,
+        backends: Pool[M],
+        *,
+        weights: Mapping[str, float] | None = None,
+        factors: Mapping[str, float] | None = None,
+        states: Mapping[str, State] | None = None,
+        panic_below: float = 0.5,
+    ) -> View[M]: ...
+    @classmethod
+    def of(
+        cls,
+        backends: Pool[Any],
         *,
         weights: Mapping[str, float] | None = None,
         factors: Mapping[str, float] | None = None,
@@ -206,7 +229,7 @@ class View(Generic[B]):
         View.__init__(self, backends, weights, factors, states, panic_below=panic_below, rows=rows)
 
 
-def view_of(backends: View[B] | Iterable[B | str] | Mapping[str, float]) -> View[B]:
+def view_of(backends: Pool[B]) -> View[B]:
     """`backends` if it is a view already, else `View.of(backends)`: what every `Policy.build` does first."""
     return backends if isinstance(backends, View) else cast("View[B]", View.of(backends))
 

@@ -1,10 +1,11 @@
 from collections.abc import Callable, Container, Iterable, Mapping
 from types import GenericAlias
-from typing import Any, Generic, TypeVar, final
+from typing import Any, Generic, TypeVar, final, overload
 
+from lbalgo.endpoint import Endpoint
 from lbalgo.events import Event, Stats
 from lbalgo.kernels.lease import Desk, Lease
-from lbalgo.types import Backend, Key, Outcome, Picker, Policy, Signal
+from lbalgo.types import Backend, Ids, Key, Outcome, Picker, Policy, Signal
 from lbalgo.view import View
 
 _B = TypeVar("_B", bound=Backend)
@@ -14,10 +15,24 @@ OUTCOME_CODES: dict[Outcome, int]
 
 @final
 class Balancer(Desk, Generic[_B]):
+    @overload
+    def __init__(
+        self: Balancer[Endpoint[Any]],
+        policy: Policy,
+        backends: Ids,
+        *,
+        signals: Iterable[Signal] = (),
+        clock: Callable[[], float] = ...,
+        seed: int | None = None,
+        panic_below: float = 0.5,
+        forget_after: float = 300.0,
+        on_event: Callable[[Event], object] | None = None,
+    ) -> None: ...
+    @overload
     def __init__(
         self,
         policy: Policy,
-        backends: View[_B] | Iterable[_B | str] | Mapping[str, float],
+        backends: Iterable[_B | str] | Mapping[str, float],
         *,
         signals: Iterable[Signal] = (),
         clock: Callable[[], float] = ...,

@@ -11,19 +11,20 @@ Source: Lamping and Veach, "A Fast, Minimal Memory, Consistent Hash Algorithm", 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, TypeVar, overload
 
 import numpy as np
 
 from lbalgo.active import JumpBuckets, TicketPicker
+from lbalgo.endpoint import Endpoint
 from lbalgo.errors import ConfigError
 from lbalgo.hashing import XXH64, Hasher, check_hasher, policy_from_dict
 from lbalgo.policies.building import first_accepting, keyed_picker
 from lbalgo.spec import to_dict
-from lbalgo.types import F64, Backend, Picker
-from lbalgo.view import View, view_of
+from lbalgo.types import F64, Backend, Ids, Picker, Pool
+from lbalgo.view import view_of
 
 B = TypeVar("B", bound=Backend)
 
@@ -68,12 +69,11 @@ class Jump:
     def __post_init__(self) -> None:
         check_hasher(self.hasher, self.seed)
 
-    def build(
-        self,
-        view: View[B] | Iterable[B | str] | Mapping[str, float],
-        *,
-        previous: Picker[B] | None = None,
-    ) -> TicketPicker[B]:
+    @overload
+    def build(self, view: Ids, *, previous: Picker[Endpoint[Any]] | None = None) -> TicketPicker[Endpoint[Any]]: ...
+    @overload
+    def build(self, view: Pool[B], *, previous: Picker[B] | None = None) -> TicketPicker[B]: ...
+    def build(self, view: Pool[Any], *, previous: Picker[Any] | None = None) -> TicketPicker[Any]:
         """A picker for this view, whose backends may differ from the previous picker's only at the end."""
         view = view_of(view)
         if isinstance(previous, TicketPicker) and isinstance(previous.policy, Jump):

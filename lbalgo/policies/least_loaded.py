@@ -16,17 +16,18 @@ expected delay (Banawan and Zahorjan, "Load sharing in heterogeneous queueing sy
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar, overload
 
 from lbalgo.active import LoadPicker
+from lbalgo.endpoint import Endpoint
 from lbalgo.loads.in_flight import InFlight
 from lbalgo.loads.specs import check_load, loaded_from_dict
 from lbalgo.policies.loaded import load_picker
 from lbalgo.spec import check_enum, enum_from_name, from_dict, to_dict
-from lbalgo.types import Backend, LoadSpec, Picker
-from lbalgo.view import View, view_of
+from lbalgo.types import Backend, Ids, LoadSpec, Picker, Pool
+from lbalgo.view import view_of
 
 B = TypeVar("B", bound=Backend)
 
@@ -89,12 +90,11 @@ class LeastLoaded:
         check_load(self.load)
         check_enum("ties", self.ties, Ties)
 
-    def build(
-        self,
-        view: View[B] | Iterable[B | str] | Mapping[str, float],
-        *,
-        previous: Picker[B] | None = None,
-    ) -> LoadPicker[B]:
+    @overload
+    def build(self, view: Ids, *, previous: Picker[Endpoint[Any]] | None = None) -> LoadPicker[Endpoint[Any]]: ...
+    @overload
+    def build(self, view: Pool[B], *, previous: Picker[B] | None = None) -> LoadPicker[B]: ...
+    def build(self, view: Pool[Any], *, previous: Picker[Any] | None = None) -> LoadPicker[Any]:
         """A picker for this view; live load, rows and cursor are the previous one's if its load is the same."""
         return load_picker(self, view_of(view), previous, self.load, first=self.ties is Ties.FIRST)
 
@@ -137,12 +137,11 @@ class LeastConnections:
     def __post_init__(self) -> None:
         check_enum("ties", self.ties, Ties)
 
-    def build(
-        self,
-        view: View[B] | Iterable[B | str] | Mapping[str, float],
-        *,
-        previous: Picker[B] | None = None,
-    ) -> LoadPicker[B]:
+    @overload
+    def build(self, view: Ids, *, previous: Picker[Endpoint[Any]] | None = None) -> LoadPicker[Endpoint[Any]]: ...
+    @overload
+    def build(self, view: Pool[B], *, previous: Picker[B] | None = None) -> LoadPicker[B]: ...
+    def build(self, view: Pool[Any], *, previous: Picker[Any] | None = None) -> LoadPicker[Any]:
         """A picker for this view; live load, rows and cursor are the previous one's if that counted requests too."""
         return load_picker(self, view_of(view), previous, InFlight(), first=self.ties is Ties.FIRST)
 

@@ -16,18 +16,19 @@ Source: Eisenbud et al., "Maglev: A Fast and Reliable Software Network Load Bala
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, TypeVar, overload
 
 import numpy as np
 
 from lbalgo.active import MaglevTable, TicketPicker, maglev_fill, mix64, xxh64
+from lbalgo.endpoint import Endpoint
 from lbalgo.errors import ConfigError
 from lbalgo.hashing import XXH64, Hasher, check_hasher, policy_from_dict
 from lbalgo.policies.building import first_accepting, keyed_picker
 from lbalgo.spec import check_integer, is_prime, to_dict
-from lbalgo.types import F64, I32, Backend, Picker
+from lbalgo.types import F64, I32, Backend, Ids, Picker, Pool
 from lbalgo.view import View, view_of
 
 B = TypeVar("B", bound=Backend)
@@ -72,12 +73,11 @@ class Maglev:
             raise ConfigError("table_size", self.table_size, "must be prime")
         check_hasher(self.hasher, self.seed)
 
-    def build(
-        self,
-        view: View[B] | Iterable[B | str] | Mapping[str, float],
-        *,
-        previous: Picker[B] | None = None,
-    ) -> TicketPicker[B]:
+    @overload
+    def build(self, view: Ids, *, previous: Picker[Endpoint[Any]] | None = None) -> TicketPicker[Endpoint[Any]]: ...
+    @overload
+    def build(self, view: Pool[B], *, previous: Picker[B] | None = None) -> TicketPicker[B]: ...
+    def build(self, view: Pool[Any], *, previous: Picker[Any] | None = None) -> TicketPicker[Any]:
         """A picker for this view; the table is the previous one's if only signals moved."""
         view = view_of(view)
         return keyed_picker(self, view, previous, lambda: self._structure(view))

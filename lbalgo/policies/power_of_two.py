@@ -16,18 +16,19 @@ Karlin, Upfal, "Balanced allocations", SIAM J. Comput. 29, 1999; Vvedenskaya, Do
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar, overload
 
 from lbalgo.active import LoadPicker
+from lbalgo.endpoint import Endpoint
 from lbalgo.loads.in_flight import InFlight
 from lbalgo.loads.specs import check_load, loaded_from_dict
 from lbalgo.policies.loaded import load_picker
 from lbalgo.policies.weighted_random import alias_table
 from lbalgo.spec import check_integer, to_dict
-from lbalgo.types import Backend, LoadSpec, Picker
-from lbalgo.view import View, view_of
+from lbalgo.types import Backend, Ids, LoadSpec, Picker, Pool
+from lbalgo.view import view_of
 
 B = TypeVar("B", bound=Backend)
 
@@ -75,12 +76,11 @@ class PowerOfTwo:
         check_integer("choices", self.choices, low=1, high=MOST_CHOICES)
         check_load(self.load)
 
-    def build(
-        self,
-        view: View[B] | Iterable[B | str] | Mapping[str, float],
-        *,
-        previous: Picker[B] | None = None,
-    ) -> LoadPicker[B]:
+    @overload
+    def build(self, view: Ids, *, previous: Picker[Endpoint[Any]] | None = None) -> LoadPicker[Endpoint[Any]]: ...
+    @overload
+    def build(self, view: Pool[B], *, previous: Picker[B] | None = None) -> LoadPicker[B]: ...
+    def build(self, view: Pool[Any], *, previous: Picker[Any] | None = None) -> LoadPicker[Any]:
         """A picker for this view; live load, rows and cursor are the previous one's if its load is the same."""
         view = view_of(view)
         return load_picker(self, view, previous, self.load, choices=self.choices, table=lambda: alias_table(view))

@@ -17,17 +17,18 @@ after Schindelhauer and Schomaker, "Weighted distributed hash tables", SPAA 2005
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, TypeVar, overload
 
 import numpy as np
 
 from lbalgo.active import RendezvousRace, Structure, TicketPicker, mix64, xxh64
+from lbalgo.endpoint import Endpoint
 from lbalgo.hashing import XXH64, Hasher, check_hasher, policy_from_dict
 from lbalgo.policies.building import keyed_picker
 from lbalgo.spec import to_dict
-from lbalgo.types import F64, I64, Backend, Picker
+from lbalgo.types import F64, I64, Backend, Ids, Picker, Pool
 from lbalgo.view import View, view_of
 
 B = TypeVar("B", bound=Backend)
@@ -70,12 +71,11 @@ class Rendezvous:
     def __post_init__(self) -> None:
         check_hasher(self.hasher, self.seed)
 
-    def build(
-        self,
-        view: View[B] | Iterable[B | str] | Mapping[str, float],
-        *,
-        previous: Picker[B] | None = None,
-    ) -> TicketPicker[B]:
+    @overload
+    def build(self, view: Ids, *, previous: Picker[Endpoint[Any]] | None = None) -> TicketPicker[Endpoint[Any]]: ...
+    @overload
+    def build(self, view: Pool[B], *, previous: Picker[B] | None = None) -> TicketPicker[B]: ...
+    def build(self, view: Pool[Any], *, previous: Picker[Any] | None = None) -> TicketPicker[Any]:
         """A picker for this view, with the previous picker's cursor."""
         view = view_of(view)
         return keyed_picker(self, view, previous, lambda: self._structure(view), thin=False)

@@ -17,18 +17,19 @@ minimal. Source: Karger et al., "Consistent Hashing and Random Trees", STOC 1997
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, TypeVar, overload
 
 import numpy as np
 
 from lbalgo.active import Ring, TicketPicker, arc_shares, xxh64
+from lbalgo.endpoint import Endpoint
 from lbalgo.errors import ConfigError
 from lbalgo.hashing import XXH64, Hasher, check_hasher, policy_from_dict
 from lbalgo.policies.building import keyed_picker
 from lbalgo.spec import check_enum, check_integer, enum_from_name, to_dict
-from lbalgo.types import F64, I32, I64, U64, Backend, Picker
+from lbalgo.types import F64, I32, I64, U64, Backend, Ids, Picker, Pool
 from lbalgo.view import View, view_of
 
 B = TypeVar("B", bound=Backend)
@@ -96,12 +97,11 @@ class RingHash:
         check_hasher(self.hasher, self.seed)
         check_integer("max_points", self.max_points, low=1, high=2**31 - 1)
 
-    def build(
-        self,
-        view: View[B] | Iterable[B | str] | Mapping[str, float],
-        *,
-        previous: Picker[B] | None = None,
-    ) -> TicketPicker[B]:
+    @overload
+    def build(self, view: Ids, *, previous: Picker[Endpoint[Any]] | None = None) -> TicketPicker[Endpoint[Any]]: ...
+    @overload
+    def build(self, view: Pool[B], *, previous: Picker[B] | None = None) -> TicketPicker[B]: ...
+    def build(self, view: Pool[Any], *, previous: Picker[Any] | None = None) -> TicketPicker[Any]:
         """A picker for this view; the ring is the previous one's if only signals moved."""
         view = view_of(view)
         return keyed_picker(self, view, previous, lambda: self._structure(view))

@@ -21,14 +21,15 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, TypeVar
+from typing import Any, TypeVar, overload
 
 import numpy as np
 
 from lbalgo.active import Period, Stride, Structure, TicketPicker, smooth_period
+from lbalgo.endpoint import Endpoint
 from lbalgo.policies.building import COUNTER, unkeyed_picker
 from lbalgo.spec import check_integer, from_dict, to_dict
-from lbalgo.types import F64, Backend, Picker
+from lbalgo.types import F64, Backend, Ids, Picker, Pool
 from lbalgo.view import View, view_of
 
 B = TypeVar("B", bound=Backend)
@@ -55,12 +56,11 @@ class RoundRobin:
     ['a', 'b', 'c', 'a']
     """
 
-    def build(
-        self,
-        view: View[B] | Iterable[B | str] | Mapping[str, float],
-        *,
-        previous: Picker[B] | None = None,
-    ) -> TicketPicker[B]:
+    @overload
+    def build(self, view: Ids, *, previous: Picker[Endpoint[Any]] | None = None) -> TicketPicker[Endpoint[Any]]: ...
+    @overload
+    def build(self, view: Pool[B], *, previous: Picker[B] | None = None) -> TicketPicker[B]: ...
+    def build(self, view: Pool[Any], *, previous: Picker[Any] | None = None) -> TicketPicker[Any]:
         """A picker for this view; the sequence goes on where the previous one's stands."""
         view = view_of(view)
         return unkeyed_picker(self, view, previous, lambda: _sequence(*self._turns(view)), COUNTER)
@@ -122,12 +122,11 @@ class WeightedRoundRobin:
     def __post_init__(self) -> None:
         check_integer("max_period", self.max_period, low=1, high=1 << 24)
 
-    def build(
-        self,
-        view: View[B] | Iterable[B | str] | Mapping[str, float],
-        *,
-        previous: Picker[B] | None = None,
-    ) -> TicketPicker[B]:
+    @overload
+    def build(self, view: Ids, *, previous: Picker[Endpoint[Any]] | None = None) -> TicketPicker[Endpoint[Any]]: ...
+    @overload
+    def build(self, view: Pool[B], *, previous: Picker[B] | None = None) -> TicketPicker[B]: ...
+    def build(self, view: Pool[Any], *, previous: Picker[Any] | None = None) -> TicketPicker[Any]:
         """A picker for this view; the sequence goes on where the previous one's stands."""
         view = view_of(view)
         return unkeyed_picker(self, view, previous, lambda: _sequence(*self._turns(view)), COUNTER)

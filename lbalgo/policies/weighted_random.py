@@ -14,14 +14,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, TypeVar, overload
 
 import numpy as np
 
 from lbalgo.active import AliasTable, TicketPicker, mix64, xxh64
+from lbalgo.endpoint import Endpoint
 from lbalgo.policies.building import RANDOM, unkeyed_picker
 from lbalgo.spec import from_dict, to_dict
-from lbalgo.types import F64, Backend, Picker
+from lbalgo.types import F64, Backend, Ids, Picker, Pool
 from lbalgo.view import View, view_of
 
 B = TypeVar("B", bound=Backend)
@@ -48,12 +49,11 @@ class Random:
     'aaaaaaaaaaaabbbb'
     """
 
-    def build(
-        self,
-        view: View[B] | Iterable[B | str] | Mapping[str, float],
-        *,
-        previous: Picker[B] | None = None,
-    ) -> TicketPicker[B]:
+    @overload
+    def build(self, view: Ids, *, previous: Picker[Endpoint[Any]] | None = None) -> TicketPicker[Endpoint[Any]]: ...
+    @overload
+    def build(self, view: Pool[B], *, previous: Picker[B] | None = None) -> TicketPicker[B]: ...
+    def build(self, view: Pool[Any], *, previous: Picker[Any] | None = None) -> TicketPicker[Any]:
         """A picker for this view; the generator goes on where the previous one's stands."""
         view = view_of(view)
         return unkeyed_picker(self, view, previous, lambda: alias_table(view), RANDOM)
