@@ -1,4 +1,4 @@
-from types import TracebackType
+from types import GenericAlias, TracebackType
 from typing import Any, Generic, TypeVar, final
 
 from lbalgo.types import Backend, Outcome
@@ -10,6 +10,7 @@ class Desk: ...
 @final
 class Lease(Generic[_B]):
     def __init__(self, *args: Any, **kwargs: Any) -> None: ...
+    def __class_getitem__(cls, item: Any, /) -> GenericAlias: ...
     @property
     def backend(self) -> _B: ...
     def done(

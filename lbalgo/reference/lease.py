@@ -9,6 +9,7 @@ This one text is both twins, as in `lbalgo.reference.pickers`; types are in `ker
 from __future__ import annotations
 
 import math
+from types import GenericAlias
 from typing import Any
 
 from lbalgo.errors import ConfigError
@@ -51,6 +52,7 @@ class Desk:
 class Lease:
     """A request on its way to `backend`; made by `Balancer.acquire`."""
 
+    __class_getitem__: Any = classmethod(GenericAlias)
     backend: Any
     desk: Desk | None
     load: LoadState | None

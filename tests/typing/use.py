@@ -108,8 +108,8 @@ class FirstPicker(lb.Picker[B]):
 
     def pick(self, key: lb.Key | None = None, *, exclude: Container[str] = ()) -> B:
         """The first that is not excluded."""
-        if isinstance(exclude, str):
-            raise lb.ConfigError("exclude", exclude, "must be a collection of ids, not one string")
+        if isinstance(exclude, (str, bytes)):
+            raise lb.ConfigError("exclude", exclude, "must be a collection of ids, not one of them")
         for backend in self.walk(key):
             if backend.id not in exclude:
                 return backend
@@ -225,7 +225,7 @@ def shell() -> None:
     assert_type(balancer.picker, lb.Picker[Host])
     assert_type(balancer.view, lb.View[Host])
     assert_type(balancer.next_deadline, float | None)
-    for _ in range(9):
+    for _ in range(2):
         with balancer.acquire(exclude={"a", "c"}) as lease:
             assert_type(lease, lb.Lease[Host])
             assert_type(lease.backend.port, int)
@@ -238,7 +238,6 @@ def shell() -> None:
     balancer.restore(state)
     balancer.update([*HOSTS, Host("d", 1.0, 8004)])
     assert_type(lb.Balancer(lb.Maglev(), ["a", "b"]).acquire("k").backend, lb.Endpoint[Any])
-    assert_type(lb.Balancer(lb.Maglev(), lb.View.of(HOSTS)).acquire("k").backend, Host)
     try:
         balancer.report("nobody", None)
     except lb.UnknownBackend as error:
