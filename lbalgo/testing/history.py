@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -37,10 +38,11 @@ class Run:
             for _ in range(6 if what == "burst" else 1):
                 self.signal.observe(slot, of[1], of[2] if what == "observe" else None, self.now)
 
-    def repeat(self, outcome: Outcome, now: float) -> None:
-        """Observes an outcome of the first member six times."""
-        for _ in range(6):
-            self.signal.observe(0, outcome, None, now)
+    def repeat(self, outcomes: Iterable[Outcome], now: float) -> None:
+        """Observes each outcome of the first member six times."""
+        for outcome in outcomes:
+            for _ in range(6):
+                self.signal.observe(0, outcome, None, now)
 
     def applied(self, factor: float = 1.0, state: State = State.HEALTHY) -> tuple[F64, U8]:
         """The columns after `apply` over these values."""

@@ -10,17 +10,15 @@ from __future__ import annotations
 import inspect
 import random
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.errors import HypothesisException
 
-C = TypeVar("C")
 
-
-def law(body: Callable[..., None]) -> Callable[[C], None]:
+def law(body: Callable[..., None]) -> Callable[[Any], None]:
     """Turns `body(contract, data)`, which asserts about one drawn example, into a test of the contract.
 
     Parameters
@@ -48,7 +46,7 @@ def law(body: Callable[..., None]) -> Callable[[C], None]:
     """
     sentence, drawing = sentence_of(body), len(inspect.signature(body).parameters) > 1
 
-    def look(self: C, *data: st.DataObject) -> None:
+    def look(self: Any, *data: st.DataObject) -> None:
         try:
             body(self, *data)
         except HypothesisException:
@@ -57,7 +55,7 @@ def law(body: Callable[..., None]) -> Callable[[C], None]:
             what = str(broken) if isinstance(broken, AssertionError) else repr(broken)
             raise AssertionError(f"{sentence}\n  {what}") from broken
 
-    def run(self: C) -> None:
+    def run(self: Any) -> None:
         if not drawing:
             look(self)
             return

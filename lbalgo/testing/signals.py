@@ -29,6 +29,7 @@ class SignalContract:
     ----------
     longest : seconds between two events, at most; let a few of the signal's own periods fit in.
     most_steps : length of the longest history.
+    several : strategy of outcomes to end with, all different.
     settings : Hypothesis settings, or None for those in force.
 
     Examples
@@ -41,13 +42,14 @@ class SignalContract:
     longest: float = 100.0
     most_steps: int = 25
     settings: hypothesis.settings | None = None
+    several = st.lists(st.sampled_from(Outcome), unique=True, min_size=1)
 
     def signal(self) -> Any:
         """A new signal; every call makes an equal one."""
         raise TypeError(f"{type(self).__name__} does not say which signal it is about")
 
     def steps(self, data: st.DataObject, label: str = "steps") -> list[Step]:
-        """A drawn history, which begins with a sync at once; each has a few kinds of step and outcome only."""
+        """A drawn history: a sync, steps of a few kinds with few outcomes, and at last bursts of several outcomes."""
         one = st.sampled_from(POOL)
         outcomes = st.sampled_from(data.draw(st.lists(some.outcomes(), min_size=1, max_size=3), label="outcomes"))
         kinds = {
@@ -60,11 +62,13 @@ class SignalContract:
         chosen = data.draw(st.lists(st.sampled_from(sorted(kinds)), unique=True, min_size=2), label="kinds")
         wait = {kind: some.durations(self.longest if kind == "advance" else 1.0) for kind in chosen}
         step = st.one_of([st.tuples(st.just(kind), wait[kind], kinds[kind]) for kind in chosen])
-        first: Step = ("sync", 0.0, data.draw(st.lists(one, unique=True, min_size=1), label="first members"))
+        members = data.draw(st.lists(one, unique=True, min_size=1), label="first members")
         length = data.draw(st.integers(0, self.most_steps), label="length")
         middle = data.draw(st.lists(step, min_size=length, max_size=length), label=label)
-        last: Step = ("burst", 0.25, (data.draw(one, label="last of"), data.draw(outcomes, label="last outcome")))
-        return [first, *middle, last]
+        whose = data.draw(st.sampled_from(members), label="last of")
+        said = data.draw(self.several, label="last outcomes")
+        last = [("burst", 0.25, (whose, outcome)) for outcome in said]
+        return [("sync", 0.0, members), *middle, *last]
 
     def play(self, signal: Any, steps: Iterable[Step], now: float = 0.0, members: Iterable[str] = ()) -> Run:
         """Plays a history into a signal from the instant `now` and the members it has."""
@@ -134,24 +138,24 @@ class SignalContract:
     def test_an_earlier_now_is_a_no_op(self, data: st.DataObject) -> None:
         """`advance` to an instant before the latest seen changes nothing, now or later."""
         steps, back = self.steps(data), data.draw(some.durations(self.longest), label="how much earlier")
-        outcome = data.draw(some.outcomes(), label="a late outcome")
+        late = data.draw(self.several, label="late outcomes")
         run, other = (self.play(self.signal(), steps) for _ in range(2))
         version = run.signal.version
         run.signal.advance(run.now - back)
         assert run.tell() == other.tell(), f"{other.tell()} became {run.tell()}"
         assert run.signal.version == version, "the version moved"
         for each in (run, other):
-            each.repeat(outcome, each.now - back)
+            each.repeat(late, each.now - back)
         assert run.tell() == other.tell(), f"later it is {run.tell()}, else {other.tell()}"
 
     @law
     def test_a_late_observation_counts(self, data: st.DataObject) -> None:
         """An observation with an earlier `now` counts, at the latest instant seen."""
         steps, late = self.steps(data), data.draw(some.durations(self.longest), label="how late")
-        outcome = data.draw(some.outcomes(), label="outcome")
+        outcomes = data.draw(self.several, label="outcomes")
         timely, tardy = (self.play(self.signal(), steps) for _ in range(2))
-        timely.repeat(outcome, timely.now)
-        tardy.repeat(outcome, tardy.now - late)
+        timely.repeat(outcomes, timely.now)
+        tardy.repeat(outcomes, tardy.now - late)
         for _ in range(2):
             assert timely.tell() == tardy.tell(), f"in time {timely.tell()}, late {tardy.tell()}"
             for run in (timely, tardy):
@@ -201,14 +205,11 @@ class SignalContract:
         """Who leaves and returns within `forget_after` is what it was."""
         steps = self.steps(data)
         run = self.play(self.signal(), steps)
-        if len(run.members) < 2:
-            return
         before, members = run.answers(), run.members
-        run.take(("sync", 0.0, members[1:]))
-        run.take(("sync", 0.0, members))
-        assert run.answers()[members[0]] == before[members[0]], (
-            f"{members[0]!r} was {before[members[0]]}: {run.answers()}"
-        )
+        for name in members if len(members) > 1 else ():
+            run.take(("sync", 0.0, [other for other in members if other != name]))
+            run.take(("sync", 0.0, members))
+            assert run.answers()[name] == before[name], f"{name!r} was {before[name]}, is {run.answers()[name]}"
 
     @law
     def test_leavers_are_forgotten(self, data: st.DataObject) -> None:
