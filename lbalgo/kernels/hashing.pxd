@@ -1,5 +1,13 @@
 from libc.stdint cimport uint64_t, uint8_t
 
+cdef extern from *:
+    """
+    #define LBALGO_GAMMA 0x9E3779B97F4A7C15ULL
+    #define LBALGO_WORD 0xFFFFFFFFFFFFFFFFULL
+    """
+    const uint64_t GAMMA "LBALGO_GAMMA"  # SplitMix64's increment, 2**64 / golden ratio
+    const uint64_t WORD "LBALGO_WORD"
+
 cdef enum:
     KIND_XXH64 = 0
     KIND_SIPHASH = 1

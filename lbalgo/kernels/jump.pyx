@@ -12,12 +12,11 @@ from libc.stdlib cimport free, malloc
 
 from lbalgo.columns import count, word
 from lbalgo.columns import flags as flags_of
-from lbalgo.kernels.hashing cimport c_mix64
+from lbalgo.kernels.hashing cimport GAMMA, c_mix64
 from lbalgo.kernels.structure cimport Structure, Walk
 
 cnp.import_array()
 
-cdef uint64_t GAMMA = 0x9E3779B97F4A7C15
 
 
 cdef Py_ssize_t c_jump(uint64_t ticket, Py_ssize_t buckets) noexcept nogil:

@@ -1,7 +1,7 @@
 cimport cython
 from libc.stdint cimport int64_t, uint64_t
 from lbalgo.kernels.alias cimport AliasTable
-from lbalgo.kernels.hashing cimport c_mix64 as mix64
+from lbalgo.kernels.hashing cimport GAMMA, WORD, c_mix64 as mix64
 from lbalgo.kernels.loads cimport LoadState
 from lbalgo.kernels.structure cimport Cursor
 
@@ -9,7 +9,6 @@ ctypedef Py_ssize_t[64] Drawn  # BLOCK of them
 ctypedef double[64] Loads
 
 cdef object NOTHING
-cdef uint64_t GAMMA, WORD
 cdef Py_ssize_t BLOCK
 cdef double UNIT, SURE, INFINITE
 
@@ -28,7 +27,9 @@ cdef class LoadPicker:
     cdef readonly bint first
     cdef readonly Py_ssize_t count
     cdef readonly int exponent
-    cdef uint64_t _stride
+    cdef uint64_t _stride, _ahead
+    cdef bint _pairs
+    cdef Py_ssize_t _top, _one, _two
     cdef int64_t[::1] _slots
     cdef int64_t[::1] _lanes
     cdef int64_t[::1] _rows
@@ -38,6 +39,7 @@ cdef class LoadPicker:
     cdef Py_ssize_t _next(self) except -1
     cdef inline void _spend(self) noexcept
     cdef inline double _score(self, Py_ssize_t slot) except? -1.0
+    cdef inline double _counted(self, Py_ssize_t slot) noexcept
     cdef inline Py_ssize_t _decide(self, uint64_t state) except -2
     @cython.locals(loads=Loads, least=double, tied=double, bound=double, score=double, best=Py_ssize_t, start=Py_ssize_t,
                    size=Py_ssize_t, i=Py_ssize_t, slot=Py_ssize_t)
@@ -47,6 +49,7 @@ cdef class LoadPicker:
     @cython.locals(drawn=Drawn, least=double, score=double, best=Py_ssize_t, slot=Py_ssize_t, i=Py_ssize_t,
                    found=Py_ssize_t, draw=Py_ssize_t, fresh=bint)
     cdef Py_ssize_t _least_drawn(self, uint64_t state) except -2
+    cdef inline void _look(self, uint64_t state) noexcept
     @cython.locals(one=Py_ssize_t, two=Py_ssize_t, wins=Py_ssize_t)
     cdef inline Py_ssize_t _lesser(self, uint64_t state) except -2
     @cython.locals(first=uint64_t)

@@ -13,6 +13,10 @@ cdef class LoadState:
         if row < self.size:
             return self.counts[row]
         return self.value(row)
+    @cython.final
+    cdef inline double count(self, Py_ssize_t row) noexcept:
+        """`value` of a row below `size`."""
+        return self.counts[row]
     cdef void values(self, int64_t[::1] rows, Py_ssize_t start, Py_ssize_t n, double *out) except *
 
 cdef class InFlightCounts(LoadState):

@@ -1,11 +1,9 @@
 cimport cython
 from libc.stdint cimport int32_t, uint8_t, uint64_t
-from lbalgo.kernels.hashing cimport KeyHasher, c_mix64 as mix64
+from lbalgo.kernels.hashing cimport GAMMA, KeyHasher, WORD, c_mix64 as mix64
 from lbalgo.kernels.structure cimport Cursor, Structure, Walk
 
 cdef object NOTHING
-cdef uint64_t GAMMA
-cdef uint64_t WORD
 cdef uint64_t ACCEPT
 cdef int KEYED, COUNTER, RANDOM
 

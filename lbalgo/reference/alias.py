@@ -8,7 +8,7 @@ import numpy as np
 
 from lbalgo.columns import column, words
 from lbalgo.errors import ConfigError
-from lbalgo.reference.hashing import MASK, mix64
+from lbalgo.reference.hashing import WORD, mix64
 from lbalgo.reference.structure import Structure
 
 TICKETS = 1 << 64
@@ -72,6 +72,6 @@ class AliasTable(Structure):
                 yield slot
                 if len(seen) == self.size:
                     return
-            link = mix64((link + STEP) & MASK)
+            link = mix64((link + STEP) & WORD)
         rest = {first for first, _ in self._pairs} - seen.keys()
         yield from sorted(rest, key=lambda slot: (-mix64(ticket ^ self._salts[slot]), slot))

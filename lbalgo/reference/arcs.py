@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from lbalgo.columns import arcs_of
-from lbalgo.reference.hashing import MASK
+from lbalgo.reference.hashing import WORD
 
 CUTS = 1 << 20  # cuts a ring may have in all beyond one an arc; a piece out of cuts goes as its middle ticket
 
@@ -38,21 +38,21 @@ def arc_shares(
     for k in range(size if everybody else 0):
         if at[k] == at[k - 1] and (k or at[0] != at[-1]):
             continue  # no arc between points at one position
-        low = (at[k - 1] + 1) & MASK
+        low = (at[k - 1] + 1) & WORD
         cuts = CUTS // size + 1
-        pieces = [(low, (at[k] - low) & MASK, k, k - 1, 0, 0, -1, 1.0)]
+        pieces = [(low, (at[k] - low) & WORD, k, k - 1, 0, 0, -1, 1.0)]
         while pieces:
             low, span, right, left, step, asked, head, going = pieces.pop()
             while True:
                 turn = False
                 if nearest and step < size - 1:
-                    wide = (at[right % size] - at[left % size] - 1) & MASK
-                    reach = (wide >> 1) + (wide & 1) - ((low - at[left % size]) & MASK)
+                    wide = (at[right % size] - at[left % size] - 1) & WORD
+                    reach = (wide >> 1) + (wide & 1) - ((low - at[left % size]) & WORD)
                     if reach >= 0:
                         turn = reach >= (span if cuts else span >> 1)
                         if cuts and not turn:
                             cuts -= 1
-                            rest = (low + reach + 1) & MASK, span - reach - 1
+                            rest = (low + reach + 1) & WORD, span - reach - 1
                             pieces.append((*rest, right, left, step, asked, head, going))
                             span, turn = reach, True
                 place = (left if turn else right) % size

@@ -12,26 +12,27 @@ import numpy as np
 from lbalgo.columns import array, hasher_parts, spans_of, word
 from lbalgo.errors import ConfigError
 
-MASK = (1 << 64) - 1
+GAMMA = 0x9E3779B97F4A7C15  # SplitMix64's increment, 2**64 / golden ratio
+WORD = (1 << 64) - 1
 KIND_XXH64, KIND_SIPHASH, KIND_FUNCTION, KIND_RAW = range(4)
 _P1, _P2, _P3 = 11400714785074694791, 14029467366897019727, 1609587929392839161
 _P4, _P5 = 9650029242287828579, 2870177450012600261
 
 
 def _rotl(x: int, r: int) -> int:
-    return ((x << r) | (x >> (64 - r))) & MASK
+    return ((x << r) | (x >> (64 - r))) & WORD
 
 
 def _lane(acc: int, word: int) -> int:
-    return _rotl((acc + word * _P2) & MASK, 31) * _P1 & MASK
+    return _rotl((acc + word * _P2) & WORD, 31) * _P1 & WORD
 
 
 def mix64(x: int) -> int:
     """SplitMix64's finaliser."""
-    if type(x) is not int or not 0 <= x <= MASK:
+    if type(x) is not int or not 0 <= x <= WORD:
         x = word("word", x)
-    x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9 & MASK
-    x = (x ^ (x >> 27)) * 0x94D049BB133111EB & MASK
+    x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9 & WORD
+    x = (x ^ (x >> 27)) * 0x94D049BB133111EB & WORD
     return x ^ (x >> 31)
 
 
@@ -40,26 +41,26 @@ def xxh64(data: bytes | bytearray | memoryview, seed: int = 0) -> int:
     seed, data = word("seed", seed), bytes(memoryview(data))
     at, length = 0, len(data)
     if length >= 32:
-        lanes = [(seed + _P1 + _P2) & MASK, (seed + _P2) & MASK, seed, (seed - _P1) & MASK]
+        lanes = [(seed + _P1 + _P2) & WORD, (seed + _P2) & WORD, seed, (seed - _P1) & WORD]
         while at + 32 <= length:
             lanes = [_lane(a, w) for a, w in zip(lanes, struct.unpack_from("<4Q", data, at), strict=True)]
             at += 32
-        h = sum(_rotl(a, r) for a, r in zip(lanes, (1, 7, 12, 18), strict=True)) & MASK
+        h = sum(_rotl(a, r) for a, r in zip(lanes, (1, 7, 12, 18), strict=True)) & WORD
         for a in lanes:
-            h = ((h ^ _lane(0, a)) * _P1 + _P4) & MASK
+            h = ((h ^ _lane(0, a)) * _P1 + _P4) & WORD
     else:
-        h = (seed + _P5) & MASK
-    h = (h + length) & MASK
+        h = (seed + _P5) & WORD
+    h = (h + length) & WORD
     while at + 8 <= length:
-        h = (_rotl(h ^ _lane(0, struct.unpack_from("<Q", data, at)[0]), 27) * _P1 + _P4) & MASK
+        h = (_rotl(h ^ _lane(0, struct.unpack_from("<Q", data, at)[0]), 27) * _P1 + _P4) & WORD
         at += 8
     if at + 4 <= length:
-        h = (_rotl(h ^ (struct.unpack_from("<I", data, at)[0] * _P1 & MASK), 23) * _P2 + _P3) & MASK
+        h = (_rotl(h ^ (struct.unpack_from("<I", data, at)[0] * _P1 & WORD), 23) * _P2 + _P3) & WORD
         at += 4
     for byte in data[at:]:
-        h = _rotl(h ^ (byte * _P5 & MASK), 11) * _P1 & MASK
-    h = (h ^ (h >> 33)) * _P2 & MASK
-    h = (h ^ (h >> 29)) * _P3 & MASK
+        h = _rotl(h ^ (byte * _P5 & WORD), 11) * _P1 & WORD
+    h = (h ^ (h >> 33)) * _P2 & WORD
+    h = (h ^ (h >> 29)) * _P3 & WORD
     return h ^ (h >> 32)
 
 
@@ -76,14 +77,14 @@ def siphash24(data: bytes | bytearray | memoryview, k0: int, k1: int) -> int:
     def rounds(n: int) -> None:
         nonlocal v0, v1, v2, v3
         for _ in range(n):
-            v0 = (v0 + v1) & MASK
+            v0 = (v0 + v1) & WORD
             v1 = _rotl(v1, 13) ^ v0
             v0 = _rotl(v0, 32)
-            v2 = (v2 + v3) & MASK
+            v2 = (v2 + v3) & WORD
             v3 = _rotl(v3, 16) ^ v2
-            v0 = (v0 + v3) & MASK
+            v0 = (v0 + v3) & WORD
             v3 = _rotl(v3, 21) ^ v0
-            v2 = (v2 + v1) & MASK
+            v2 = (v2 + v1) & WORD
             v1 = _rotl(v1, 17) ^ v2
             v2 = _rotl(v2, 32)
 
@@ -108,7 +109,7 @@ def key_bytes(key: object) -> bytes:
     if isinstance(key, (bytes, bytearray, memoryview)):
         return bytes(key)
     if isinstance(key, int) and not isinstance(key, bool):
-        if not 0 <= key <= MASK:
+        if not 0 <= key <= WORD:
             raise ConfigError("key", key, "must be in [0, 2**64)")
         return key.to_bytes(8, "little")
     raise TypeError(f"a key is bytes, str or int, not {type(key).__name__}")
@@ -137,7 +138,7 @@ class KeyHasher:
             return siphash24(data, self._k0, self._k1)
         assert self._function is not None
         value = self._function(data)
-        if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= MASK:
+        if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= WORD:
             raise ConfigError("hasher", value, "must return an int in [0, 2**64)")
         return value if self.kind == KIND_RAW else mix64(value ^ mix64(self.seed))
 

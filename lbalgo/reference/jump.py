@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from lbalgo.columns import count, flags, word
-from lbalgo.reference.hashing import MASK, mix64
+from lbalgo.reference.hashing import GAMMA, WORD, mix64
 from lbalgo.reference.structure import Structure
-
-GAMMA = 0x9E3779B97F4A7C15
 
 
 def jump(ticket: int, buckets: int) -> int:
@@ -17,7 +15,7 @@ def jump(ticket: int, buckets: int) -> int:
     b, j = -1, 0
     while j < buckets:
         b = j
-        ticket = (ticket * 2862933555777941757 + 1) & MASK
+        ticket = (ticket * 2862933555777941757 + 1) & WORD
         j = int((b + 1) * (2147483648.0 / ((ticket >> 33) + 1)))
     return b
 
@@ -45,6 +43,6 @@ class JumpBuckets(Structure):
                 seen.add(slot)
                 if self._open[slot]:
                     yield slot
-            link = mix64((link + GAMMA) & MASK)
+            link = mix64((link + GAMMA) & WORD)
         rest = [slot for slot in range(self.slots) if self._open[slot] and slot not in seen]
         yield from sorted(rest, key=lambda slot: (-mix64(ticket ^ mix64(slot)), slot))

@@ -37,7 +37,7 @@ except ModuleNotFoundError:
 
 if not cython.compiled:
     from lbalgo.reference.alias import AliasTable
-    from lbalgo.reference.hashing import mix64
+    from lbalgo.reference.hashing import GAMMA, WORD, mix64
     from lbalgo.reference.loads import LoadState
     from lbalgo.reference.structure import Cursor
 
@@ -45,8 +45,6 @@ if TYPE_CHECKING:
     from lbalgo.types import F64, I64
 
 NOTHING = ()
-GAMMA = 0x9E3779B97F4A7C15  # SplitMix64's increment, 2**64 / golden ratio
-WORD = 0xFFFFFFFFFFFFFFFF
 UNIT = 2.0**-53
 SURE = 1 + 2.0**-50  # a product with this is greater, whatever two roundings do
 INFINITE = float("inf")
@@ -120,6 +118,11 @@ class LoadPicker:
         if not cython.compiled:
             columns = [values.tolist() for values in columns]
         self._slots, self._lanes, self._rows, self._weights = columns
+        self._top = int(rows.max(initial=0))
+        self._ahead, self._one, self._two = 0, 0, 0
+        self._pairs = self.choices == 2 < self.count
+        if self._pairs:
+            self._look(cursor.state)
 
     def pick(self, key: Any = None, *, exclude: Container[str] = NOTHING) -> Any:
         """The backend of least score, of all or of those drawn; a key is accepted and ignored."""
@@ -166,20 +169,35 @@ class LoadPicker:
     def _score(self, slot: int) -> float:
         return (self.load.read(self._rows[slot]) + 1.0) / self._weights[slot]  # type: ignore[no-any-return]
 
+    def _counted(self, slot: int) -> float:
+        """`_score` by a load that is a mere count and has room for all rows: nothing to call, nothing can fail."""
+        return (self.load.count(self._rows[slot]) + 1.0) / self._weights[slot]  # type: ignore[no-any-return]
+
     def _decide(self, state: int) -> int:
+        if self._pairs:
+            return self._lesser(state)
         if self.choices >= self.count:
             return self._least(mix64((state + GAMMA) & WORD))
-        if self.choices == 2:
-            return self._lesser(state)
         return self._least_drawn(state)
 
     def _lesser(self, state: int) -> int:
         """`_least_drawn` of two, without a loop, and without a branch that nobody could predict."""
-        one, two = self._draw(state, 0), self._draw(state, 1)
+        if state != self._ahead:
+            self._look(state)
+        one, two = self._one, self._two
         if one == two:
             return self._least_drawn(state)
-        wins = self._score(two) < self._score(one)
+        if self._top < self.load.size:
+            wins = self._counted(two) < self._counted(one)
+        else:
+            wins = self._score(two) < self._score(one)
+        self._look((state + self._stride) & WORD)
         return one ^ ((one ^ two) & -wins)
+
+    def _look(self, state: int) -> None:
+        """Draws the pair for a cursor to come: nothing waits for it, and the next pick then has it at hand."""
+        self._ahead = state
+        self._one, self._two = self._draw(state, 0), self._draw(state, 1)
 
     def _least(self, ticket: int) -> int:
         """The slot of least score, -1 if nobody is eligible; divides only where the quotient could still be least."""

@@ -17,6 +17,7 @@ class LoadState:
     """Base of every plain load; alone it is the load that is 0 everywhere."""
 
     __slots__ = ()
+    size = 0  # rows below it are mere counts that the compiled twin reads without a call; here there are none
 
     def start_(self, row: int, cost: float, now: float) -> None:
         """`started`, unchecked."""
@@ -27,6 +28,10 @@ class LoadState:
     def value(self, row: int) -> float:
         """`at`, unchecked."""
         return 0.0
+
+    def count(self, row: int) -> float:
+        """`value` of a row below `size`."""
+        return self.value(row)
 
     def read(self, row: int) -> float:
         """`value`; the compiled twin saves a call here if the load is a mere count."""

@@ -27,7 +27,7 @@ except ModuleNotFoundError:
     from lbalgo.reference import shadow as cython
 
 if not cython.compiled:
-    from lbalgo.reference.hashing import KeyHasher, mix64, xxh64
+    from lbalgo.reference.hashing import GAMMA, WORD, KeyHasher, mix64, xxh64
     from lbalgo.reference.structure import Cursor, Structure
 else:
     from lbalgo.kernels.hashing import xxh64
@@ -39,8 +39,6 @@ NOTHING = ()
 KEYED = 0
 COUNTER = 1
 RANDOM = 2
-GAMMA = 0x9E3779B97F4A7C15  # SplitMix64's increment, 2**64 / golden ratio
-WORD = 0xFFFFFFFFFFFFFFFF  # a cursor is 64 bits
 ACCEPT = 1 << 53  # a coin is 53 bits; a threshold of 2**53 always accepts
 SALT = 0xC0114EC7C0114EC7  # the constant c of the acceptance law; any constant other than 0 will do
 

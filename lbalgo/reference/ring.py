@@ -10,7 +10,7 @@ import numpy as np
 
 from lbalgo.columns import column, count, words
 from lbalgo.errors import ConfigError
-from lbalgo.reference.hashing import MASK
+from lbalgo.reference.hashing import WORD
 from lbalgo.reference.structure import Structure
 
 
@@ -33,11 +33,11 @@ class Ring(Structure):
         self.size, self.slots, self.nearest, self.members = len(where), slots, nearest, len(set(whose))
 
     def _ahead(self, ticket: int, i: int) -> int:
-        return (self._at[i] - ticket) & MASK
+        return (self._at[i] - ticket) & WORD
 
     def _behind(self, ticket: int, j: int) -> int:
         """One less than the distance back: a point at the ticket itself lies ahead, and behind a whole turn away."""
-        return (ticket - self._at[j] - 1) & MASK
+        return (ticket - self._at[j] - 1) & WORD
 
     def lookup(self, ticket: int) -> int:
         """The owner of the successor, or of the nearest point, the one behind if both are as near."""
