@@ -3,6 +3,7 @@ from lbalgo.kernels.structure cimport Structure
 
 cdef class MaglevTable(Structure):
     cdef readonly Py_ssize_t size
+    cdef uint64_t inverse  # (2**64 - 1) // size
     cdef uint16_t *narrow
     cdef int32_t *wide
     cdef uint64_t *salts

@@ -19,7 +19,7 @@ from lbalgo.errors import ConfigError
 from lbalgo.spec import is_prime
 
 from lbalgo.kernels.hashing cimport c_mix64
-from lbalgo.kernels.structure cimport Structure, Walk
+from lbalgo.kernels.structure cimport Structure, Walk, remainder
 
 cnp.import_array()
 
@@ -143,6 +143,7 @@ cdef class MaglevTable(Structure):
         cdef const uint64_t *salt = <const uint64_t *>cnp.PyArray_DATA(marks)
         cdef Py_ssize_t i
         self.size = cnp.PyArray_DIM(owners, 0)
+        self.inverse = <uint64_t>-1 // <uint64_t>self.size
         self.slots = cnp.PyArray_DIM(marks, 0)
         self.salts = <uint64_t *>malloc(8 * self.slots)
         if self.slots <= 65536:
@@ -165,21 +166,21 @@ cdef class MaglevTable(Structure):
         free(self.salts)
 
     cdef Py_ssize_t lookup(self, uint64_t ticket) noexcept nogil:
-        cdef uint64_t position = ticket % <uint64_t>self.size
+        cdef uint64_t position = remainder(ticket, self.size, self.inverse)
         return self.narrow[position] if self.narrow != NULL else self.wide[position]
 
     cdef void fill(self, const uint64_t *tickets, int32_t *out, Py_ssize_t n) noexcept nogil:
-        cdef uint64_t size = <uint64_t>self.size
+        cdef uint64_t size = <uint64_t>self.size, inverse = self.inverse
         cdef Py_ssize_t i
         if self.narrow != NULL:
             for i in range(n):
-                out[i] = self.narrow[tickets[i] % size]
+                out[i] = self.narrow[remainder(tickets[i], size, inverse)]
         else:
             for i in range(n):
-                out[i] = self.wide[tickets[i] % size]
+                out[i] = self.wide[remainder(tickets[i], size, inverse)]
 
     cdef Walk begin(self, uint64_t ticket) noexcept nogil:
-        return Walk(ticket, <Py_ssize_t>(ticket % <uint64_t>self.size), 0, min(4 * self.slots, self.size))
+        return Walk(ticket, <Py_ssize_t>remainder(ticket, self.size, self.inverse), 0, min(4 * self.slots, self.size))
 
     cdef Py_ssize_t onward(self, Walk *walk) noexcept nogil:
         cdef Py_ssize_t position = walk.ahead

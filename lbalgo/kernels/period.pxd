@@ -3,6 +3,7 @@ from lbalgo.kernels.structure cimport Structure
 
 cdef class Period(Structure):
     cdef readonly Py_ssize_t size
+    cdef uint64_t inverse  # (2**64 - 1) // size
     cdef Py_ssize_t members
     cdef int32_t *owners
     cdef int32_t *places

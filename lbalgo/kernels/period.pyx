@@ -10,7 +10,7 @@ import numpy as np
 from lbalgo.columns import column, count
 from lbalgo.errors import ConfigError
 
-from lbalgo.kernels.structure cimport Structure
+from lbalgo.kernels.structure cimport Structure, remainder
 
 cnp.import_array()
 
@@ -63,6 +63,7 @@ cdef class Period(Structure):
         cdef const int32_t *source = <const int32_t *>cnp.PyArray_DATA(given)
         cdef Py_ssize_t i
         self.size = cnp.PyArray_DIM(given, 0)
+        self.inverse = <uint64_t>-1 // <uint64_t>self.size
         self.slots = places
         self.owners = <int32_t *>malloc(4 * self.size)
         self.places = <int32_t *>malloc(4 * self.size)
@@ -85,13 +86,13 @@ cdef class Period(Structure):
         free(self.first)
 
     cdef Py_ssize_t lookup(self, uint64_t ticket) noexcept nogil:
-        return self.owners[ticket % <uint64_t>self.size]
+        return self.owners[remainder(ticket, self.size, self.inverse)]
 
     cdef void fill(self, const uint64_t *tickets, int32_t *out, Py_ssize_t n) noexcept nogil:
-        cdef uint64_t size = <uint64_t>self.size
+        cdef uint64_t size = <uint64_t>self.size, inverse = self.inverse
         cdef Py_ssize_t i
         for i in range(n):
-            out[i] = self.owners[tickets[i] % size]
+            out[i] = self.owners[remainder(tickets[i], size, inverse)]
 
     def table(self):
         """The owners by position, as a new int32 array."""

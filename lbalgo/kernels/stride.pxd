@@ -7,6 +7,7 @@ cdef enum:
 
 cdef class Stride(Structure):
     cdef readonly Py_ssize_t size
+    cdef uint64_t inverse  # (2**64 - 1) // size
     cdef int32_t *owners
     cdef uint32_t *rates
     cdef bint serves(self, uint64_t i, uint64_t generation) noexcept nogil

@@ -10,7 +10,7 @@ import numpy as np
 from lbalgo.columns import column, count
 from lbalgo.errors import ConfigError
 
-from lbalgo.kernels.structure cimport Structure
+from lbalgo.kernels.structure cimport Structure, quotient, remainder
 
 cnp.import_array()
 
@@ -29,6 +29,7 @@ cdef class Stride(Structure):
         if len(rates) != len(given) or rates.max() != TOP:
             raise ConfigError("strides", strides, f"must be one for each owner, from 1 to {TOP}, and {TOP} among them")
         self.size = cnp.PyArray_DIM(given, 0)
+        self.inverse = <uint64_t>-1 // <uint64_t>self.size
         self.slots = members
         self.owners = <int32_t *>malloc(4 * self.size)
         self.rates = <uint32_t *>malloc(4 * self.size)
@@ -47,7 +48,7 @@ cdef class Stride(Structure):
 
     cdef uint64_t settle(self, uint64_t ticket) noexcept nogil:
         cdef uint64_t size = <uint64_t>self.size
-        cdef uint64_t i = ticket % size, generation = ticket // size
+        cdef uint64_t generation = quotient(ticket, size, self.inverse), i = ticket - generation * size
         while not self.serves(i, generation):
             ticket += 1
             i += 1
@@ -59,7 +60,7 @@ cdef class Stride(Structure):
         return ticket
 
     cdef Py_ssize_t lookup(self, uint64_t ticket) noexcept nogil:
-        return self.owners[self.settle(ticket) % <uint64_t>self.size]
+        return self.owners[remainder(self.settle(ticket), self.size, self.inverse)]
 
     def strides(self):
         """(slot, stride) of every backend, in the order of its turns."""

@@ -1,5 +1,35 @@
 from libc.stdint cimport int32_t, uint64_t
 
+cdef extern from *:
+    """
+    #include <stdint.h>
+    /* The upper half of a product of 64-bit words. */
+    static inline uint64_t lbalgo_high(uint64_t a, uint64_t b) {
+    #ifdef __SIZEOF_INT128__
+        return (uint64_t)(((unsigned __int128)a * b) >> 64);
+    #else
+        uint64_t low = (a & 0xFFFFFFFFu) * (b & 0xFFFFFFFFu);
+        uint64_t one = (a >> 32) * (b & 0xFFFFFFFFu) + (low >> 32);
+        uint64_t two = (a & 0xFFFFFFFFu) * (b >> 32) + (one & 0xFFFFFFFFu);
+        return (a >> 32) * (b >> 32) + (one >> 32) + (two >> 32);
+    #endif
+    }
+    """
+    uint64_t lbalgo_high(uint64_t a, uint64_t b) noexcept nogil
+
+cdef inline uint64_t quotient(uint64_t ticket, uint64_t size, uint64_t inverse) noexcept nogil:
+    """ticket // size, where inverse = (2**64 - 1) // size: a division costs a table's pick more than all the rest.
+
+    inverse > 2**64 / size - 1, so the upper half of ticket * inverse is the quotient or one less.
+    """
+    cdef uint64_t guess = lbalgo_high(ticket, inverse)
+    return guess + (ticket - guess * size >= size)
+
+cdef inline uint64_t remainder(uint64_t ticket, uint64_t size, uint64_t inverse) noexcept nogil:
+    """ticket % size, as `quotient`."""
+    cdef uint64_t rest = ticket - lbalgo_high(ticket, inverse) * size
+    return rest - size if rest >= size else rest
+
 cdef class Cursor:
     cdef public uint64_t state
 
