@@ -27,7 +27,7 @@ def packetlb(tmp_path_factory):
         sys.path.remove(str(target))
 
 
-@pytest.mark.parametrize("policy", [lb.Maglev()], ids=repr)
+@pytest.mark.parametrize("policy", [lb.Maglev(), lb.RingHash(), lb.Rendezvous(), lb.Jump()], ids=repr)
 def test_lookup_without_the_gil(packetlb, policy):
     picker = policy.build([f"10.0.0.{i}" for i in range(20)])
     packets = np.random.default_rng(1).integers(0, 256, 12 * 500, dtype=np.uint8)
