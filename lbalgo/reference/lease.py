@@ -70,8 +70,9 @@ class Lease:
         code = max(self.said, 0) if outcome is None else _code(outcome)
         took = UNKNOWN if latency is None else check_real("latency", latency, low=0.0)
         pause = UNKNOWN if retry_after is None else check_real("retry_after", retry_after, low=0.0)
-        if self.desk is not None:
-            self.desk.end_(self, code, took, pause)
+        desk = self.desk  # kept alive to the end of the call: this lease may be the last that knows it, and forgets it
+        if desk is not None:
+            desk.end_(self, code, took, pause)
 
     def status(self, http_status: int) -> None:
         """The backend answered with this HTTP status: that is the outcome, unless `done` is given another."""
@@ -88,8 +89,9 @@ class Lease:
                 self.said = LOCAL_ERROR
             else:
                 self.said = CANCELLED
-        if self.desk is not None:
-            self.desk.end_(self, max(self.said, 0), UNKNOWN, UNKNOWN)
+        desk = self.desk  # as in `done`
+        if desk is not None:
+            desk.end_(self, max(self.said, 0), UNKNOWN, UNKNOWN)
 
     def __repr__(self) -> str:
         return f"<Lease of {self.backend!r}, {'open' if self.row >= 0 else 'ended'}>"
