@@ -37,3 +37,32 @@ def test_another_process_agrees(policy):
     keyed = [picker.pick(f"key-{i}").id for i in range(200)]
     assert travelled == [picker.fingerprint(), keyed, [picker.pick().id for _ in range(20)]]
     assert built[:2] == travelled[:2]
+
+
+WITHOUT_KERNELS = """
+import importlib.abc, os, sys
+class Hidden(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path, target=None):
+        if name.startswith("lbalgo.kernels."):
+            raise ModuleNotFoundError(name, name=name)
+sys.meta_path.insert(0, Hidden())
+os.environ.update(LBALGO_KERNELS="python", LBALGO_REQUIRE_KERNELS="0")
+import lbalgo, pickle
+picker = pickle.loads(sys.stdin.buffer.read())
+print(lbalgo.kernels(), *[picker.pick("user-17").id for _ in range(12)])
+"""
+
+
+@pytest.mark.parametrize(
+    "policy", [lb.Maglev(), lb.WeightedRoundRobin(), lb.PowerOfTwo()], ids=lambda p: type(p).__name__
+)
+def test_a_picker_travels_to_where_nothing_is_compiled(policy):
+    picker = policy.build({"a": 5, "b": 1, "c": 1})
+    picker.pick()
+    ran = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", WITHOUT_KERNELS],
+        input=pickle.dumps(picker),
+        capture_output=True,
+        check=True,
+    )
+    assert ran.stdout.decode().split() == ["python", *[picker.pick("user-17").id for _ in range(12)]]

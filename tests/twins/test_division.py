@@ -7,7 +7,7 @@ import pytest
 
 from tests.both import both
 
-SIZES = [1, 2, 3, 5, 7, 64, 65, 1000, 65537, 65538, 2**20 + 7]
+SIZES = [1, 2, 3, 5, 7, 64, 65, 1000, 65537, 65538]
 LAST = 2**64 - 1
 
 

@@ -79,3 +79,12 @@ def test_masks(kind, mask):
     with pytest.raises(ConfigError) as caught:
         kind(mask)
     assert caught.value.parameter == "mask"
+
+
+@pytest.mark.parametrize("kind", [JumpBuckets, plain.JumpBuckets])
+@pytest.mark.parametrize(("ticket", "order"), [(5285, [0, 5]), (16993, [0, 5]), (56828, [5, 0]), (163900, [5, 0])])
+def test_the_last_of_the_jumps_counts(kind, ticket, order):
+    """23 jumps of these tickets lead into closed buckets, the 24th does not; three would go elsewhere without it."""
+    buckets = kind([True, False, False, False, False, True])
+    assert buckets.slot(ticket) == order[0]
+    assert list(buckets.walk(ticket)) == order

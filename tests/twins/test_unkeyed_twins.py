@@ -112,3 +112,11 @@ def test_both_refuse_what_no_policy_makes(modules):
     for counts in ([], [0], [0, 0], [2**63, 2**63 - 1], [0, 2**64 - 1], [2**63, 2**62, 2**62]):
         with pytest.raises(ConfigError, match="counts"):
             alias.AliasTable([0, 1], np.array(counts, dtype=np.uint64), [1, 2])
+
+
+def test_a_place_past_the_end_comes_after_the_last():
+    """Slots 0 and 2 are found by place alone: the first position comes one step after the last, and not with it."""
+    for module in (fast_period, plain_period):
+        period = module.Period([0, *[1] * 40, 2], 3)
+        assert list(period.walk(1)) == [1, 2, 0]
+        assert list(period.walk(41)) == [2, 0, 1]
