@@ -3,6 +3,7 @@
 from fractions import Fraction
 from itertools import pairwise
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -105,3 +106,9 @@ def test_walk_reaches_backends_that_are_never_drawn():
         orders.add(tuple(walk))
         picker.pick()
     assert len(orders) == 10
+
+
+@pytest.mark.parametrize("keys", [(b"abc", [0, 1, 3]), ["a", "b"], iter("ab"), np.arange(2), (b"", [0, 0, 0])])
+def test_as_many_tickets_as_keys_whatever_they_come_in(keys):
+    picker = lb.Random().build(["a", "b"])
+    assert picker.tickets(keys).tolist() == picker.tickets([1, 2]).tolist()
