@@ -292,3 +292,15 @@ def test_excluding_the_head_is_fair_among_the_tied():
     picker = lb.LeastLoaded().build(["a", "b", "c", "d"])
     assert {picker.pick(exclude={"a"}).id for _ in range(100)} == {"b", "c", "d"}
     assert len({tuple(b.id for b in itertools.islice(picker.walk(), 2)) for _ in range(300) if picker.pick()}) == 12
+
+
+def test_a_row_once_used_stays_used_when_a_view_brings_lower_ones():
+    def assigned(ids, rows):
+        plain = lb.View.of(ids)
+        return lb.View(plain.backends, plain.weights, plain.factors, plain.states, rows=np.array(rows))
+
+    policy = lb.LeastLoaded()
+    first = policy.build(assigned(["a", "b"], [5, 6]))
+    second = policy.build(assigned(["a"], [0]), previous=first)
+    third = policy.build(["a", "c"], previous=second)
+    assert third.rows.tolist() == [0, 7]  # requests to b may still be open in row 6
