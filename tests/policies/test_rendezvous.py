@@ -223,3 +223,14 @@ def test_repr_evaluates_and_secrets_stay_hidden():
     assert "0123456789abcdef" not in repr(policy) + json.dumps(policy.to_dict())
     again = lb.Rendezvous.from_dict(policy.to_dict(), hasher=policy.hasher)
     assert again == policy == pickle.loads(pickle.dumps(policy))
+
+
+def test_who_is_eligible_changes_nobodys_rate_by_a_bit():
+    """Rates are relative to the largest factor configured, so an ejection does not even round the others anew."""
+    draw = np.random.default_rng(3)
+    ids = [f"b{i}" for i in range(50)]
+    weights = dict(zip(ids, draw.uniform(0.1, 10, 50).tolist(), strict=True))
+    factors = dict(zip(ids, draw.uniform(0.1, 0.9, 50).tolist(), strict=True))
+    before = rates(lb.View.of(weights, factors=factors))
+    after = rates(lb.View.of(weights, factors=factors, states={max(ids, key=factors.get): lb.State.UNHEALTHY}))
+    assert [column.tolist() for column in before] == [column.tolist() for column in after]
