@@ -1,6 +1,8 @@
-"""Published values of the jump function, and the peer package, through both twins."""
+"""Published values of the jump function, and the answers of a peer package, through both twins."""
 
-import jump as peer
+import hashlib
+import struct
+
 import numpy as np
 import pytest
 
@@ -35,8 +37,21 @@ def test_structures_and_pickers_give_the_published_values(kind, ticket, buckets,
     assert picker.pick_many(np.array([ticket], dtype=np.uint64)).tolist() == [bucket]
 
 
+TICKETS = [*np.random.default_rng(7).integers(0, 2**64, 400, dtype=np.uint64).tolist(), 0, 2**63, 2**64 - 1]
+PEER = {  # buckets: first half of SHA-256 over jump-consistent-hash 3.6.0's answers to TICKETS, as little-endian int32
+    1: "518b7b737f21597acd7af18f1641a2c9",
+    2: "d4838d175f7cc33ddfdbcd5793a0203f",
+    3: "530dc10a32619d290c4915507a99a62a",
+    10: "40ada87f8b8d2f18d4124a947a117e4c",
+    57: "080a5e3c1524b908cbf9a4f69c2d92e3",
+    1000: "5f9ee92a5efa369740523b42bfe34bcf",
+    65536: "6febeb05b40b0713962296bed85d5106",
+    2147483647: "c6e31f5d1bfcd33065d23bbafbe6d05d",
+}
+
+
 @pytest.mark.parametrize("function", FUNCTIONS)
-def test_the_peer_package_agrees(function):
-    tickets = [*np.random.default_rng(7).integers(0, 2**64, 400, dtype=np.uint64).tolist(), 0, 2**63, 2**64 - 1]
-    for buckets in (1, 2, 3, 10, 57, 1000, 65536, 2**31 - 1):
-        assert [function(t, buckets) for t in tickets] == [peer.hash(t, buckets) for t in tickets]
+@pytest.mark.parametrize("buckets", PEER)
+def test_the_peer_package_agrees(function, buckets):
+    answers = struct.pack(f"<{len(TICKETS)}i", *(function(t, buckets) for t in TICKETS))
+    assert hashlib.sha256(answers).hexdigest()[:32] == PEER[buckets]
