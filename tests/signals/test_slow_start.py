@@ -204,6 +204,12 @@ CALLS = [
     ("restore", ({"type": "OutlierEjection", "synced": True, "members": {}, "away": {}}, 1.0), ConfigError, None),
     ("restore", ({"type": "SlowStart", "synced": 1, "members": {}, "away": {}}, 1.0), ConfigError, None),
     ("restore", ({"type": "SlowStart", "synced": True, "members": {"a": -1}, "away": {}}, 1.0), ConfigError, None),
+    (
+        "restore",
+        ({"type": "SlowStart", "synced": True, "members": {}, "away": {"a": [-5, None]}}, 1.0),
+        ConfigError,
+        "state['away']['a']",
+    ),
     ("restore", ({"type": "SlowStart", "synced": True, "members": {"a": 0.5}, "away": {}}, 1.0), ConfigError, None),
     ("restore", ({"type": "SlowStart", "synced": True, "members": ["a"], "away": {}}, 1.0), ConfigError, None),
     ("restore", ({"type": "SlowStart", "synced": True, "members": {}, "away": {"a": [1]}}, 1.0), ConfigError, None),
