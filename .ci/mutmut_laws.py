@@ -9,6 +9,8 @@ from mutmut.mutation import mutators
 
 
 def quiet(operator):
+    """The operator, without what it would only reword."""
+
     def strings(node):
         return () if isinstance(node, cst.SimpleString) and " " in node.value else operator(node)
 
