@@ -50,8 +50,9 @@ def rows_of(view: View[Any], previous: Picker[Any] | None) -> tuple[I64, int]:
     """
     known: dict[str, int] = {}
     unused = 0
-    if isinstance(previous, LoadPicker):
-        known, unused = dict(zip(previous.view.ids, previous.rows.tolist(), strict=True)), previous.unused
+    if hasattr(previous, "rows") and hasattr(previous, "unused"):  # a picker with a load that is kept by row
+        before: Any = previous
+        known, unused = dict(zip(before.view.ids, before.rows.tolist(), strict=True)), before.unused
     if view.rows is None:
         rows = np.empty(len(view), dtype=np.int64)
         for slot, id in enumerate(view.ids):
