@@ -192,7 +192,12 @@ def _sequence(view: View[Any], weights: F64, limit: int) -> Structure:
     whole = whole_weights(weight.tolist(), factor.tolist(), limit)
     if whole is not None:
         return Period(slots[np.asarray(smooth_period(whole))], len(view))
-    return Stride(slots, strides(np.maximum(weight * factor, np.nextafter(0, 1))), len(view))
+    return Stride(slots, strides(_effective(weight, factor)), len(view))
+
+
+def _effective(weight: F64, factor: F64) -> F64:
+    """Weight x factor, which may underflow but not to 0."""
+    return np.maximum(weight * factor, np.nextafter(0, 1))
 
 
 def _counts(picker: TicketPicker[Any]) -> F64:
@@ -234,4 +239,5 @@ def _check(picker: TicketPicker[Any], view: View[Any], weights: F64, limit: int)
         assert structure.size <= limit, "the period is within its limit"
         assert counts[slots].tolist() == whole_weights(weights[slots].tolist(), view.factors[slots].tolist(), limit)
     elif isinstance(structure, Stride):
-        assert counts.max() == TOP_STRIDE, "the heaviest is served in every generation"
+        due = strides(_effective(weights[slots], view.factors[slots]))
+        assert counts[slots].tolist() == due.tolist(), "everybody has the stride of its weight"

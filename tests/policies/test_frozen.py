@@ -1,0 +1,58 @@
+"""The mappings are frozen: a release that answers differently is a different algorithm, and has to say so.
+
+The figures were taken once from the library and say nothing of correctness, which other tests draw from papers, laws
+and captured decisions. What they catch is a change that nobody meant: to a hash, a seed, a separator, an order.
+"""
+
+import hashlib
+
+import numpy as np
+import pytest
+
+import lbalgo as lb
+
+POOL = {"a": 3.0, "b": 1.0, "ç": 2.0, "d": 0.0, "e": 0.5}
+EQUAL = {"a": 1.0, "b": 1.0, "ç": 1.0, "d": 0.0, "e": 1.0}
+UNEVEN = {"a": 3.0, "b": 2.0**0.5, "ç": 2.0, "d": 0.0, "e": 0.5}  # no short period
+TICKETS = np.arange(10_000, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+
+FROZEN = [
+    (lb.RingHash(), POOL),
+    (lb.RingHash(lookup=lb.Lookup.NEAREST), POOL),
+    (lb.Maglev(table_size=1009), POOL),
+    (lb.Maglev(table_size=1009), EQUAL),
+    (lb.Rendezvous(), POOL),
+    (lb.Rendezvous(), EQUAL),
+    (lb.Jump(), EQUAL),
+    (lb.RoundRobin(), POOL),
+    (lb.WeightedRoundRobin(), POOL),
+    (lb.WeightedRoundRobin(), UNEVEN),
+    (lb.Random(), POOL),
+]
+FIGURES = [
+    (0xCCA460AB26F4CB7E, 0xA2EDBC89D4E5175E, "d1be7ca30db53f42"),
+    (0x7520BA15E8578CC8, 0x19B86E0E1A55705A, "e5594bba9aa2aece"),
+    (0x9E2AE23F82538DB3, 0x204E17E51D2BDA84, "cd3b2dafefa95446"),
+    (0xBEEE6C6FA2E71FA9, 0x1DBA5BA9E44EE995, "32206c6c4afbacec"),
+    (0x05C239CFBC04C2A9, 0xE71EF0326FB8554C, "aff429ded94085a8"),
+    (0x57AC14B8C999D275, 0x61F763E03043F939, "7f78531335e3a17a"),
+    (0x449532504023AFFA, 0x9E0C90BF5AAB420E, "6ec9a98edb78a67d"),
+    (0xDC1409B66E0E50DD, 0xE9AE463328323D9A, "0bb7dc31a2ee2846"),
+    (0xE545806A4D0BD43E, 0x5263B58671AAB7CE, "cb6e92f9ca94a72e"),
+    (0xABD47FDF1BE9E768, 0x010C3AFCB14F61FC, "06e71b32627463ea"),
+    (0xB60B9A6D92EEFE5B, 0x71EBF5EF55D14E01, "796b0c8877c5cc40"),
+]
+
+
+@pytest.mark.parametrize(("case", "figures"), list(zip(FROZEN, FIGURES, strict=True)), ids=lambda x: repr(x)[:40])
+def test_the_mapping_is_frozen(case, figures):
+    policy, pool = case
+    view = lb.View.of(pool, factors={"b": 0.25}, states={"ç": lb.State.UNHEALTHY}, panic_below=0.0)
+    picker, thinned = policy.build(pool), policy.build(view)
+    digest = hashlib.sha256(picker.pick_many(TICKETS).tobytes() + thinned.pick_many(TICKETS).tobytes()).hexdigest()
+    assert (picker.fingerprint(), thinned.fingerprint(), digest[:16]) == figures
+
+
+def test_an_empty_pool_is_frozen():
+    for policy in (lb.RoundRobin(), lb.WeightedRoundRobin()):
+        assert policy.build([]).fingerprint() == 0xEF46DB3751D8E999
