@@ -1,0 +1,28 @@
+"""Envoy 1.40: the same decisions from the same parameters.
+
+Every fact was replayed against the running program or is marked as described only. `Host` is the backend; ids,
+mappings and endpoints are read with Envoy's defaults for what they lack.
+"""
+
+from lbalgo.compat.envoy.host import Host, Locality, host_of, hosts_of
+from lbalgo.compat.envoy.hosts import (
+    HostSet,
+    LocalityHosts,
+    PriorityLoad,
+    effective_locality_weights,
+    host_sets,
+    priority_load,
+)
+
+__all__ = [
+    "Host",
+    "HostSet",
+    "Locality",
+    "LocalityHosts",
+    "PriorityLoad",
+    "effective_locality_weights",
+    "host_of",
+    "host_sets",
+    "hosts_of",
+    "priority_load",
+]
