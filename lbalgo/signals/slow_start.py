@@ -26,7 +26,7 @@ import numpy as np
 from lbalgo.errors import ConfigError
 from lbalgo.signals.roster import Roster, check_ids, check_slot
 from lbalgo.signals.timeline import Timeline, check_age, check_duration, check_instant, nanoseconds
-from lbalgo.spec import check_enum, check_integer, check_real, to_dict
+from lbalgo.spec import check_bool, check_enum, check_integer, check_real, to_dict
 from lbalgo.types import F64, U8, Outcome, State
 
 AGGRESSION = 1.0  # Envoy's default: linear
@@ -188,8 +188,9 @@ class SlowStart:
         now = check_instant("now", now)
         if not isinstance(state, Mapping) or set(state) != {"type", "synced", "members", "away"}:
             raise ConfigError("state", state, "must be a snapshot of a SlowStart")
-        if state["type"] != "SlowStart" or not isinstance(state["synced"], bool):
+        if state["type"] != "SlowStart":
             raise ConfigError("state['type']", state["type"], "must be 'SlowStart'")
+        check_bool("state['synced']", state["synced"])
         roster: Roster[_Warming] = Roster()
         try:
             check_ids([*state["members"], *state["away"]])
