@@ -92,7 +92,11 @@ def bad_picks(keyed, bulk):
     rows = [
         *((lambda p, e=e: p.pick("k", exclude=e), *config("exclude", e)) for e in ("a", b"a", "")),
         *((lambda p, e=e: p.pick("k", exclude=e), *WRONG_TYPE) for e in (7, None)),
+        *((lambda p, x=x: p.reseed(x), *config("seed", x)) for x in (-1, BIG, 1.0, "0", True, None)),
     ]
+    if not bulk:
+        rows += [(lambda p, x=x: p.drawn(x), *config("state", x)) for x in (-1, BIG)]
+        rows += [(lambda p, x=x: p.drawn(x), *WRONG_TYPE) for x in (1.0, "1", True, None)]
     if keyed:
         rows += [(lambda p, k=k: p.pick(k), *WRONG_TYPE) for k in (1.5, True, ["k"], ("k",), {"k"}, object())]
         rows += [(lambda p, k=k: p.walk(k), *WRONG_TYPE) for k in (1.5, True, ["k"])]

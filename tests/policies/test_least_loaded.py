@@ -304,3 +304,27 @@ def test_a_row_once_used_stays_used_when_a_view_brings_lower_ones():
     second = policy.build(assigned(["a"], [0]), previous=first)
     third = policy.build(["a", "c"], previous=second)
     assert third.rows.tolist() == [0, 7]  # requests to b may still be open in row 6
+
+
+@pytest.mark.parametrize("kind", SCANS)
+def test_first_is_first_and_weighted_is_anybody(kind):
+    ids = [f"b{i}" for i in range(8)]
+    first, weighted = kind(ties=lb.Ties.FIRST).build(ids), kind(ties=lb.Ties.WEIGHTED).build(ids)
+    assert {first.pick().id for _ in range(50)} == {"b0"}
+    assert [b.id for b in first.walk()] == ids
+    assert len({weighted.pick().id for _ in range(200)}) == 8
+    assert kind().build(ids).policy == kind(ties=lb.Ties.WEIGHTED)
+
+
+def test_two_that_are_tied_come_in_either_order_by_weight():
+    """1000 walks; c leads b with chance 2/3: outside 4.9 standard deviations with chance 1e-6."""
+    picker = lb.LeastLoaded().build({"a": 3.0, "b": 1.0, "c": 2.0})
+    for slot in (0, 0, 0, 0, 0, 2):
+        picker.load.started(picker.rows[slot], 1.0, 0.0)  # scores 2, 1, 1
+    leads = 0
+    for seed in range(1000):
+        picker.reseed(seed * 2**40)
+        walk = [b.id for b in picker.walk()]
+        assert walk[-1] == "a" and sorted(walk) == ["a", "b", "c"]
+        leads += walk[0] == "c"
+    assert abs(leads - 1000 * 2 / 3) < 4.9 * (1000 * 2 / 9) ** 0.5

@@ -246,3 +246,8 @@ def test_points_at_one_position_are_ordered_by_id(policy, monkeypatch):
     tickets = np.arange(20, dtype=np.uint64)
     assert owners(picker, tickets).tolist() == owners(turned, tickets).tolist()
     assert picker.fingerprint() == turned.fingerprint()
+
+
+def test_the_cap_may_be_anything_an_index_can_name():
+    assert lb.RingHash(points=1, max_points=1).build(["a"]).pick("k").id == "a"
+    assert lb.RingHash(max_points=2**31 - 1).build(["a"]).pick("k").id == "a"
