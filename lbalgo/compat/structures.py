@@ -76,7 +76,7 @@ def structure_content(policy: Any, picker: TicketPicker[Any], order: list[int]) 
     ranks = np.empty(len(order), dtype="<i4")
     ranks[order] = np.arange(len(order))
     if isinstance(structure, Ring):
-        points = np.asarray(structure.points()).astype("<u8").tobytes()
+        points = np.asarray(structure.points(), dtype="<u8").tobytes()
         return b"Ring" + bytes([structure.nearest]) + points + ranks[np.asarray(structure.owners())].tobytes()
     if isinstance(structure, MaglevTable):
         return b"Table" + ranks[np.asarray(structure.table())].tobytes()
@@ -88,7 +88,7 @@ def structure_check(policy: Any, picker: TicketPicker[Any]) -> None:
     structure = picker.structure
     owners: Any = ()
     if isinstance(structure, Ring):
-        points, owners = np.asarray(structure.points()), np.asarray(structure.owners())
+        points, owners = np.asarray(structure.points(), dtype=np.uint64), np.asarray(structure.owners())
         assert (points[:-1] <= points[1:]).all(), "points ascend"
     elif isinstance(structure, MaglevTable):
         owners = np.asarray(structure.table())

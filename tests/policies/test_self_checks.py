@@ -68,7 +68,8 @@ def test_maglev_without_weight_has_no_table():
 
 def test_ring():
     picker = lb.RingHash(points=2).build({"a": 2.0, "b": 1.0, "c": 0.0})
-    points, owners = np.asarray(picker.structure.points()), np.asarray(picker.structure.owners())
+    points = np.array(picker.structure.points(), dtype=np.uint64)
+    owners = np.asarray(picker.structure.owners())
     rebuilt(picker, Ring(points, owners, 3)).check_invariants()
     refused(picker, Ring(points[1:], owners[1:], 3))
     swapped = owners.copy()
