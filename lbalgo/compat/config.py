@@ -18,8 +18,10 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeAlias, TypeVar, cast, overload
 
 from lbalgo.balancer import Balancer
+from lbalgo.compat.states import FixedStates
 from lbalgo.errors import ConfigError
-from lbalgo.types import Signal
+from lbalgo.types import Signal, State
+from lbalgo.view import View
 
 T = TypeVar("T")
 D = TypeVar("D")
@@ -35,6 +37,7 @@ class Loaded:
     policy : makes the decision.
     backends : the members, in the configuration's order.
     signals : machines that belong to it; a balancer made by `balancer` gets copies.
+    states : id and state of the backends that the configuration itself says are not healthy.
     panic_below : share of healthy backends under which the pool panics, 0 (never) to 1.
     honoured : paths of the fields that took part.
     irrelevant : paths of the fields that cannot change the decision.
@@ -50,6 +53,7 @@ class Loaded:
     policy: Any
     backends: tuple[Any, ...]
     signals: tuple[Signal, ...] = ()
+    states: tuple[tuple[str, State], ...] = ()
     panic_below: float = 0.0
     honoured: tuple[str, ...] = ()
     irrelevant: tuple[str, ...] = ()
@@ -57,8 +61,13 @@ class Loaded:
 
     def balancer(self, **options: Any) -> Balancer[Any]:
         """A balancer of its own for this configuration; `options` are those of `Balancer` and win over these."""
-        given = {"signals": copy.deepcopy(self.signals), "panic_below": self.panic_below, **options}
+        fixed = (FixedStates(dict(self.states)),) if self.states else ()
+        given = {"signals": copy.deepcopy(self.signals) + fixed, "panic_below": self.panic_below, **options}
         return Balancer(self.policy, self.backends, **given)
+
+    def view(self) -> View[Any]:
+        """The backends and their states as the configuration has them, for `policy.build`."""
+        return View.of(self.backends, states=dict(self.states), panic_below=self.panic_below)
 
 
 class Account:
