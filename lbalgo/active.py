@@ -28,6 +28,7 @@ try:
     from lbalgo.kernels.maglev import fill as maglev_fill
     from lbalgo.kernels.period import Period, smooth_period
     from lbalgo.kernels.pickers import TicketPicker
+    from lbalgo.kernels.points import murmur64a, numbered, rounds
     from lbalgo.kernels.rendezvous import RendezvousRace
     from lbalgo.kernels.ring import Ring
     from lbalgo.kernels.stride import Stride
@@ -51,6 +52,7 @@ except ImportError as absent:
     from lbalgo.reference.maglev import fill as maglev_fill  # type: ignore[assignment]
     from lbalgo.reference.period import Period, smooth_period  # type: ignore[assignment]
     from lbalgo.reference.pickers import TicketPicker  # type: ignore[assignment]
+    from lbalgo.reference.points import murmur64a, numbered, rounds  # type: ignore[assignment]
     from lbalgo.reference.rendezvous import RendezvousRace  # type: ignore[assignment]
     from lbalgo.reference.ring import Ring  # type: ignore[assignment]
     from lbalgo.reference.stride import Stride  # type: ignore[assignment]
@@ -81,6 +83,9 @@ __all__ = [
     "kernels",
     "maglev_fill",
     "mix64",
+    "murmur64a",
+    "numbered",
+    "rounds",
     "siphash24",
     "smooth_period",
     "xxh64",

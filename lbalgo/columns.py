@@ -5,6 +5,7 @@ A kernel reads memory without looking, so what it reads is looked at here, for b
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from operator import index
 from typing import Any
 
@@ -149,3 +150,35 @@ def hasher_parts(kind: Any, seed: Any, k0: Any, k1: Any, function: Any) -> tuple
     if kind >= 2 and not callable(function):
         raise ConfigError("function", function, "must be a function of bytes")
     return kind, word("seed", seed), word("k0", k0), word("k1", k1), function
+
+
+def pieces(name: str, values: Any) -> tuple[bytes, np.ndarray[Any, Any]]:
+    """These byte strings joined, and int64 offsets of where each begins, and the last ends.
+
+    Raises
+    ------
+    ConfigError : they are something else, or none.
+    """
+    if isinstance(values, (bytes, str)) or not isinstance(values, Sequence) or not values:
+        raise ConfigError(name, values, "must be one or more byte strings")
+    if not all(isinstance(value, bytes) for value in values):
+        raise ConfigError(name, values, "must be one or more byte strings")
+    edges = np.zeros(len(values) + 1, dtype=np.int64)
+    np.cumsum([len(value) for value in values], out=edges[1:])
+    return b"".join(values), edges
+
+
+def rates(name: str, values: Any) -> np.ndarray[Any, Any]:
+    """A new contiguous array of these doubles, one dimension, at least one of them, all finite and > 0.
+
+    Raises
+    ------
+    ConfigError : they are something else.
+    """
+    try:
+        given = np.array(values, dtype=np.float64)
+    except (TypeError, ValueError):
+        given = np.empty(0)
+    if given.ndim != 1 or len(given) == 0 or not (np.isfinite(given) & (given > 0)).all():
+        raise ConfigError(name, values, "must be one or more finite numbers > 0")
+    return given

@@ -1,0 +1,197 @@
+# cython: language_level=3
+"""Points and turns of dialects whose structures are made of numbered strings and of rounds.
+
+`numbered` hashes prefix + decimal(k) for k = 0, 1, …, the digits counted up in place, by XXH64 or by MurmurHash64A
+(Appleby; what libstdc++ calls std::hash). `rounds` gives out turns round by round: in round r an owner of weight w
+takes one if r * w has reached what its turns so far have cost, and each costs the greatest weight. Both the product
+and the running sum are doubles that round, as where the rule comes from; so each turn's round is found by division,
+then put right by the very comparison, and owners are sorted by round: the work is that of the turns taken, however
+many rounds pass in which a light owner takes none.
+"""
+cimport numpy as cnp
+from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
+from cpython.bytes cimport PyBytes_AS_STRING
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
+from libc.stdlib cimport free, malloc
+from libc.string cimport memcpy
+
+import numpy as np
+
+from lbalgo.columns import column, count, pieces, rates, word
+
+from lbalgo.kernels.hashing cimport c_xxh64
+
+cnp.import_array()
+
+cdef enum:
+    DIGITS = 20  # of 2**64
+
+
+cdef uint64_t c_murmur64a(const uint8_t *data, size_t length, uint64_t seed) noexcept nogil:
+    cdef uint64_t h = seed ^ (<uint64_t>length * 0xC6A4A7935BD1E995ULL), k
+    cdef const uint8_t *end = data + (length & ~<size_t>7)
+    cdef size_t i
+    while data < end:
+        memcpy(&k, data, 8)
+        k *= 0xC6A4A7935BD1E995ULL
+        k = (k ^ (k >> 47)) * 0xC6A4A7935BD1E995ULL
+        h = (h ^ k) * 0xC6A4A7935BD1E995ULL
+        data += 8
+    if length & 7:
+        k = 0
+        for i in range(length & 7):
+            k |= <uint64_t>data[i] << (8 * i)
+        h = (h ^ k) * 0xC6A4A7935BD1E995ULL
+    h = (h ^ (h >> 47)) * 0xC6A4A7935BD1E995ULL
+    return h ^ (h >> 47)
+
+
+def murmur64a(data, seed=0):
+    """MurmurHash64A of a bytes-like object."""
+    cdef uint64_t start = word("seed", seed)
+    cdef Py_buffer view
+    PyObject_GetBuffer(data, &view, PyBUF_SIMPLE)
+    try:
+        return c_murmur64a(<const uint8_t *>view.buf, view.len, start)
+    finally:
+        PyBuffer_Release(&view)
+
+
+cdef inline size_t count_up(uint8_t *digits, size_t n) noexcept nogil:
+    """The next decimal number in place of one of n digits; how many it has."""
+    cdef size_t i = n
+    while i and digits[i - 1] == 57:
+        i -= 1
+        digits[i] = 48
+    if i:
+        digits[i - 1] += 1
+        return n
+    digits[0] = 49
+    digits[n] = 48
+    return n + 1
+
+
+cdef void c_numbered(const uint8_t *text, const int64_t *edges, const int32_t *counts, Py_ssize_t n, bint murmur,
+                     uint64_t seed, uint8_t *room, uint64_t *out) noexcept nogil:
+    cdef Py_ssize_t i, k
+    cdef size_t length, digits
+    for i in range(n):
+        length = edges[i + 1] - edges[i]
+        memcpy(room, text + edges[i], length)
+        room[length] = 48
+        digits = 1
+        for k in range(counts[i]):
+            if murmur:
+                out[0] = c_murmur64a(room, length + digits, seed)
+            else:
+                out[0] = c_xxh64(room, length + digits, seed)
+            out += 1
+            digits = count_up(room + length, digits)
+
+
+def numbered(prefixes, counts, kind, seed=0):
+    """Hashes of prefixes[i] + b"0", + b"1", …, counts[i] of them, one prefix after the other, as uint64.
+
+    Kind 0 is XXH64, kind 1 MurmurHash64A.
+    """
+    cdef bint murmur = column("kind", [kind], 0, 1, np.int64)[0]
+    cdef uint64_t start = word("seed", seed)
+    cdef bytes text
+    text, offsets = pieces("prefixes", prefixes)
+    cdef cnp.ndarray edges = offsets
+    cdef cnp.ndarray many = column("counts", counts, 0, 2**31 - 1, np.int32)
+    cdef Py_ssize_t n = cnp.PyArray_DIM(edges, 0) - 1
+    if cnp.PyArray_DIM(many, 0) != n:
+        many = column("counts", [], 0, 0, np.int32)
+    cdef cnp.ndarray out = np.empty(int(many.sum(dtype=np.int64)), dtype=np.uint64)
+    cdef uint8_t *room = <uint8_t *>malloc(len(text) + DIGITS + 1)
+    if room == NULL:
+        raise MemoryError
+    cdef const uint8_t *letters = <const uint8_t *>PyBytes_AS_STRING(text)
+    with nogil:
+        c_numbered(letters, <const int64_t *>cnp.PyArray_DATA(edges),
+                   <const int32_t *>cnp.PyArray_DATA(many), n, murmur, start, room,
+                   <uint64_t *>cnp.PyArray_DATA(out))
+    free(room)
+    return out
+
+
+cdef Py_ssize_t c_rounds(const double *weights, Py_ssize_t n, double most, int64_t last, const double *cost,
+                         int32_t *when, int32_t *taken, int32_t *start) noexcept nogil:
+    """Rounds, by owner, of all turns up to round `last`, and where the turns of each round begin; how many turns."""
+    cdef Py_ssize_t i, total = 0, turn
+    cdef int64_t before, now
+    cdef double w, inverse, guess
+    for i in range(n):
+        w = weights[i]
+        inverse = 1.0 / w
+        before = 0
+        turn = 0
+        while True:
+            guess = cost[turn] * inverse
+            if guess > last + 1:
+                break
+            now = <int64_t>guess
+            now = now if now > before else before + 1
+            while <double>now * w < cost[turn]:
+                now += 1
+            while now - 1 > before and <double>(now - 1) * w >= cost[turn]:
+                now -= 1
+            if now > last:
+                break
+            when[total] = <int32_t>now
+            total += 1
+            start[now] += 1
+            before = now
+            turn += 1
+        taken[i] = <int32_t>turn
+    return total
+
+
+def rounds(weights, size):
+    """Owners of the first `size` turns as int32; if all weights are equal one round of them, to be repeated."""
+    cdef Py_ssize_t many = count("size", size), n, i, j, k = 0, total, room
+    cdef cnp.ndarray given = rates("weights", weights)
+    cdef const double *w = <const double *>cnp.PyArray_DATA(given)
+    n = cnp.PyArray_DIM(given, 0)
+    cdef double most = 0.0, sum = 0.0
+    cdef bint even = True
+    for i in range(n):
+        most = w[i] if w[i] > most else most
+        sum += w[i]
+        even = even and w[i] == w[0]
+    if even:
+        return np.arange(min(n, many), dtype=np.int32)
+    # By round r an owner of weight w has taken at least r * w / most turns; the two more rounds are for rounding.
+    cdef int64_t last = <int64_t>(many / (sum / most)) + 2
+    cdef int32_t at
+    room = <Py_ssize_t>(last * (sum / most)) + 3 * n
+    cdef cnp.ndarray cost = np.empty(last + 2, dtype=np.float64)
+    cdef cnp.ndarray when = np.empty(room, dtype=np.int32)
+    cdef cnp.ndarray taken = np.empty(n, dtype=np.int32)
+    cdef cnp.ndarray start = np.zeros(last + 2, dtype=np.int32)
+    cdef double *costs = <double *>cnp.PyArray_DATA(cost)
+    cdef int32_t *begin = <int32_t *>cnp.PyArray_DATA(start)
+    cdef int32_t *found = <int32_t *>cnp.PyArray_DATA(when)
+    cdef int32_t *turns = <int32_t *>cnp.PyArray_DATA(taken)
+    costs[0] = 0.0
+    for i in range(1, last + 2):
+        costs[i] = costs[i - 1] + most
+    with nogil:
+        total = c_rounds(w, n, most, last, costs, found, turns, begin)
+        j = 0
+        for i in range(1, last + 1):  # how many turns come before each round
+            k = begin[i]
+            begin[i] = <int32_t>j
+            j += k
+    cdef cnp.ndarray owners = np.empty(total, dtype=np.int32)
+    cdef int32_t *out = <int32_t *>cnp.PyArray_DATA(owners)
+    with nogil:
+        for i in range(n):
+            for j in range(turns[i]):
+                at = found[0]
+                found += 1
+                out[begin[at]] = <int32_t>i
+                begin[at] += 1
+    assert total >= many
+    return owners[:many]

@@ -1,0 +1,66 @@
+"""Plain twin of `lbalgo.kernels.points`: hashes of numbered strings, and turns taken round by round."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from lbalgo.columns import column, count, pieces, rates, word
+from lbalgo.reference.hashing import WORD, xxh64
+
+_M = 0xC6A4A7935BD1E995
+
+
+def murmur64a(data: bytes | bytearray | memoryview, seed: int = 0) -> int:
+    """MurmurHash64A of a bytes-like object."""
+    seed, data = word("seed", seed), bytes(memoryview(data))
+    whole = len(data) & ~7
+    h = seed ^ (len(data) * _M & WORD)
+    for i in range(0, whole, 8):
+        k = int.from_bytes(data[i : i + 8], "little") * _M & WORD
+        k = (k ^ (k >> 47)) * _M & WORD
+        h = (h ^ k) * _M & WORD
+    if whole < len(data):
+        h = (h ^ int.from_bytes(data[whole:], "little")) * _M & WORD
+    h = (h ^ (h >> 47)) * _M & WORD
+    return h ^ (h >> 47)
+
+
+def numbered(prefixes: Sequence[bytes], counts: Any, kind: int, seed: int = 0) -> Any:
+    """Hashes of prefixes[i] + b"0", + b"1", …, counts[i] of them, one prefix after the other, as uint64.
+
+    Kind 0 is XXH64, kind 1 MurmurHash64A.
+    """
+    digest = (xxh64, murmur64a)[column("kind", [kind], 0, 1, np.int64)[0]]
+    start = word("seed", seed)
+    text, edges = pieces("prefixes", prefixes)
+    many = column("counts", counts, 0, 2**31 - 1, np.int32)
+    if len(many) != len(edges) - 1:
+        column("counts", [], 0, 0, np.int32)
+    out = [
+        digest(text[edges[i] : edges[i + 1]] + b"%d" % k, start) for i, n in enumerate(many.tolist()) for k in range(n)
+    ]
+    return np.array(out, dtype=np.uint64)
+
+
+def rounds(weights: Any, size: int) -> Any:
+    """Owners of the first `size` turns as int32; if all weights are equal one round of them, to be repeated.
+
+    In round r, an owner takes a turn if r times its weight has reached what its turns so far have cost: the greatest
+    weight each.
+    """
+    size, given = count("size", size), rates("weights", weights).tolist()
+    most, cost = max(0.0, *given), [0.0] * len(given)
+    if min(given) == most:
+        return np.arange(min(len(given), size), dtype=np.int32)
+    turns: list[int] = []
+    number = 0
+    while len(turns) < size:
+        number += 1
+        for owner, weight in enumerate(given):
+            if number * weight >= cost[owner]:
+                cost[owner] += most
+                turns.append(owner)
+    return np.array(turns[:size], dtype=np.int32)
