@@ -26,15 +26,16 @@ ENVOY = {
     "orca_weights": "envoy_turns",
     "outlier": "envoy_outlier",
 }
-CLASSIC = {
+CLASSIC = {  # by the first word of what a file says of its system
     "haproxy": "haproxy",
-    "haproxy34": "haproxy",
     "nginx": "nginx",
+    "nutcracker": "memcached",
     "twemproxy": "memcached",
     "libmemcached": "memcached",
     "katran": "katran",
     "varnish": "varnish",
     "apache": "apache",
+    "redis-server": "redis",
     "redis": "redis",
 }
 
@@ -57,7 +58,8 @@ Replayer = Callable[[str, Any], Iterator[Replayed]]
 
 def replayer(stem: str, data: Any) -> Replayer:
     """The replayer of a file, by the system it names, or, for Envoy, by what it holds."""
-    module = CLASSIC.get(data.get("system", "")) or ENVOY.get(stem) or ENVOY.get(kind_of(data))
+    word = str(data.get("system", "")).lower().partition(" ")[0]
+    module = CLASSIC.get(word) or ENVOY.get(stem) or ENVOY.get(kind_of(data))
     if module is None:
         raise Strange(f"no system is known for {stem!r}")
     found: Replayer = importlib.import_module(f"tests.golden.systems.{module}").replay
