@@ -1,0 +1,78 @@
+"""Distribution by chance: `random() mod servers`, as both clients have it, weights ignored."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Container, Sequence
+from typing import Any
+
+from lbalgo.compat.glibc import GlibcRandom
+from lbalgo.types import Bool, Outcome
+from lbalgo.view import View
+
+
+class RandomMachine:
+    """A machine that draws a server for each request from the C library's `random()`.
+
+    Parameters
+    ----------
+    seed : of the generator.
+    usable : which slots of a view may be drawn.
+
+    A server that a request has tried is drawn past; the real programs do not retry. Cost: O(1) a draw.
+
+    Examples
+    --------
+    >>> from lbalgo import View
+    >>> machine = RandomMachine(1, lambda view: view.states == 0)
+    >>> machine.sync([0, 1, 2], View.of(["a", "b", "c"]))
+    >>> [machine.choose(None, ()) for _ in range(5)]
+    [1, 1, 0, 1, 2]
+    """
+
+    def __init__(self, seed: int, usable: Callable[[View[Any]], Bool]) -> None:
+        self._draw = GlibcRandom(seed)
+        self._usable = usable
+        self._rows: list[int] = []
+        self._open: dict[int, int] = {}
+
+    def sync(self, rows: Sequence[int], view: View[Any]) -> None:
+        """The usable rows, in order; the generator goes on."""
+        self._rows = [row for row, able in zip(rows, self._usable(view).tolist(), strict=True) if able]
+
+    def choose(self, key: bytes | None, skip: Container[int]) -> int:
+        """The row drawn; -1 without drawing if there is none."""
+        if not any(row not in skip for row in self._rows):
+            return -1
+        while True:
+            row = self._rows[self._draw() % len(self._rows)]
+            if row not in skip:
+                return row
+
+    def started(self, row: int, cost: float, now: float) -> None:
+        """Counts it."""
+        self._open[row] = self._open.get(row, 0) + 1
+
+    def finished(self, row: int, outcome: Outcome, latency: float | None, now: float) -> None:
+        """Counts it off."""
+        self._open[row] -= 1
+
+    def advance(self, now: float) -> None:
+        """Time plays no part."""
+
+    def at(self, row: int) -> float:
+        """Requests in flight."""
+        return float(self._open.get(row, 0))
+
+    def restart(self, row: int) -> None:
+        """The row is somebody else's."""
+        self._open.pop(row, None)
+
+    def reseed(self, seed: int) -> None:
+        """Goes on from the low 32 bits of another seed."""
+        self._draw = GlibcRandom(seed & 0xFFFFFFFF)
+
+    def __deepcopy__(self, memo: Any) -> RandomMachine:
+        other = copy.copy(self)
+        other._draw, other._open = copy.deepcopy(self._draw, memo), dict(self._open)
+        return other
