@@ -6,6 +6,7 @@ from lbalgo.balancer import Balancer, Lease
 from lbalgo.endpoint import Endpoint
 from lbalgo.errors import ConfigError, DuplicateBackend, LBError, NoBackend, UnknownBackend
 from lbalgo.events import Stats
+from lbalgo.explaining import Explanation, explain
 from lbalgo.hashing import XXH3, XXH64, Hasher, Murmur3, SipHash, hash_key, hash_many
 from lbalgo.loads import InFlight
 from lbalgo.policies import (
@@ -45,6 +46,7 @@ __all__ = [
     "ConsecutiveGatewayErrors",
     "DuplicateBackend",
     "Endpoint",
+    "Explanation",
     "FailurePercentage",
     "Hasher",
     "InFlight",
@@ -80,6 +82,7 @@ __all__ = [
     "View",
     "WeightedRoundRobin",
     "events",
+    "explain",
     "hash_key",
     "hash_many",
     "kernels",

@@ -22,6 +22,7 @@ EXCEPTIONS = {
     **dict.fromkeys(("XXH64", "XXH3"), "takes nothing"),
     "kernels": "takes nothing",
     **dict.fromkeys(("Stats", "events"), "frozen records that the balancer and the signals fill in"),
+    "Explanation": "a frozen record that `explain` fills in",
     "measure": "a module, with bad-input tests of its own",
 }
 CASES = [

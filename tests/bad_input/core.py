@@ -17,6 +17,7 @@ from tests.bad_input.rows import (
     bad_weights,
     config,
     nothing,
+    picker_state,
     twice,
     unknown,
     view_state,
@@ -42,6 +43,15 @@ TABLE = [
                 (lambda _, m=m: lb.Endpoint("a", metadata=m), *config("metadata", m))
                 for m in ({}, [], (("k",),), (("k", 1),))
             ),
+        ],
+    ),
+    (
+        "explain",
+        lambda: lb.Maglev(7).build(["a", "b"]),
+        picker_state,
+        [
+            *((lambda p, k=k: lb.explain(p, k), *WRONG_TYPE) for k in (1.5, True, ["k"])),
+            *((lambda p, k=k: lb.explain(p, k), *config("key", k)) for k in (-1, BIG, "\ud800")),
         ],
     ),
     ("View", None, nothing, bad_pools(lambda _, pool: lb.View.of(pool))),
