@@ -22,6 +22,7 @@ from lbalgo.types import Backend, Outcome, Picker
 from lbalgo.view import View
 
 B = TypeVar("B", bound=Backend)
+OVERLOADED = -2  # what `choose` answers if only limits stand in the way; -1 if nobody may serve
 
 
 class Machine(Protocol):
@@ -34,7 +35,10 @@ class Machine(Protocol):
         """
 
     def choose(self, key: bytes | None, skip: Container[int]) -> int:
-        """The row that serves the next request, whose turn is spent; -1 if there is none. Rows in `skip` were tried."""
+        """The row that serves the next request, whose turn is spent; -1 or OVERLOADED if there is none.
+
+        Rows in `skip` were tried.
+        """
 
     def started(self, row: int, cost: float, now: float) -> None:
         """A request was sent to this row."""
@@ -104,6 +108,8 @@ class MachinePicker(Generic[B]):
             return self._slots[row]
         if len(self.backends) == 0:
             raise NoBackend("empty")
+        if row == OVERLOADED:
+            raise NoBackend("overloaded")
         raise NoBackend("excluded" if tried else "ineligible")
 
     def reseed(self, seed: int) -> None:
