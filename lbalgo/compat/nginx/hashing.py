@@ -1,0 +1,207 @@
+"""nginx's methods by key: ``ip_hash``, ``hash`` and ``hash ... consistent``.
+
+All three make one place out of the key and look for an able peer from there; each has its own way of trying on, and at
+its 21st failed try round robin takes over, whatever the key.
+
+* ``ip_hash``: h starts at 89; for each byte b of the address (of an IPv4 address the first three: clients of one /24
+  stay together), h = (113 h + b) mod 6271. Place h mod W on the peers laid end to end by weight, W their sum; peers
+  that are down keep theirs. A failed try goes over the same bytes again from the h it has. There are 6271 values, so
+  peers beyond a total weight of 6271 get nothing.
+* ``hash``: H starts at 0; in round k, H += (CRC-32(k in decimal, except in round 0, then the key) >> 16) & 0x7fff, as
+  Cache::Memcached does. Place H mod W as above.
+* ``hash ... consistent``: a ring of 32-bit points, 160 for each unit of weight, as Cache::Memcached::Fast makes them: a
+  chain of CRC-32 over host, NUL, port and the value before (four zero bytes first). The key's place is the first point
+  at or after its CRC-32. Its owner is a *name*; among the peers of that name a turn of smooth weighted round robin
+  decides. A failed try goes on to the next point, not to the next name.
+
+The methods keep where they are for as long as a request lasts. Here a request that has tried peers begins again and
+meets them again; the meeting at which a peer was chosen the first time was no failed try, and is not counted as one.
+
+Costs: a choice O(1) tries of O(N); the ring takes one CRC-32 a point and a sort, 28 bytes a point.
+Source: nginx documentation, ngx_http_upstream_module, "hash", "ip_hash"; behaviour of nginx 1.22.1.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Container, Iterator, Sequence
+from itertools import accumulate
+from typing import Any
+from zlib import crc32
+
+import numpy as np
+
+from lbalgo.active import Ring
+from lbalgo.compat.nginx.upstream import OFTEN, Peer, Upstream, smooth
+from lbalgo.errors import ConfigError
+
+POINTS = 160  # for each unit of weight
+START, FACTOR, MODULUS = 89, 113, 6271
+NOBODY = b"\0\0\0"  # hashed for a client without an address, such as one on a Unix socket
+
+
+class ByPlace:
+    """Peers laid end to end by weight; `places` gives the place of each try, without end."""
+
+    def __init__(self, places: Callable[[bytes], Iterator[int]], check: Callable[[bytes | None], bytes]) -> None:
+        self.places = places
+        self.check = check
+        self.ends: list[int] = []
+
+    def built(self, upstream: Upstream) -> None:
+        """Lays the peers end to end."""
+        self.ends = list(accumulate(peer.weight for peer in upstream.primaries))
+
+    def __call__(self, upstream: Upstream, key: bytes | None, skip: Container[int]) -> Peer | None:
+        """The peer for the next request, None if there is none."""
+        data = self.check(key)
+        if not data or not self.ends:
+            return upstream.in_turn(skip)
+        failed, met = 0, set[int]()
+        for place in self.places(data):
+            peer = upstream.primaries[bisect_right(self.ends, place % self.ends[-1])]
+            if upstream.able(peer, skip):
+                return peer
+            if peer.row in skip and peer.row not in met:
+                met.add(peer.row)
+                continue
+            failed += 1
+            if failed > OFTEN:
+                break
+        return upstream.in_turn(skip)
+
+
+def ip_places(data: bytes) -> Iterator[int]:
+    """The places that ``ip_hash`` tries for these bytes of an address."""
+    h = START
+    while True:
+        for byte in data:
+            h = (h * FACTOR + byte) % MODULUS
+        yield h
+
+
+def ip_bytes(key: bytes | None) -> bytes:
+    """The bytes of an address that ``ip_hash`` hashes.
+
+    Raises
+    ------
+    ConfigError : the key is neither 4 nor 16 bytes.
+    """
+    if key is None:
+        return NOBODY
+    if len(key) not in (4, 16):
+        raise ConfigError("key", key, "must be the 4 or 16 bytes of an address, see nginx.address")
+    return key[:3] if len(key) == 4 else key
+
+
+def hash_places(data: bytes) -> Iterator[int]:
+    """The places that ``hash`` tries for this key."""
+    total = (crc32(data) >> 16) & 0x7FFF
+    again = 1
+    while True:
+        yield total
+        total = (total + ((crc32(data, crc32(b"%d" % again)) >> 16) & 0x7FFF)) & 0xFFFFFFFF
+        again += 1
+
+
+def hash_bytes(key: bytes | None) -> bytes:
+    """The key as it is; none is the empty one."""
+    return key or b""
+
+
+def host_and_port(name: str) -> tuple[bytes, bytes]:
+    """Host and port of a configured name: split at the last colon if only digits follow; a Unix socket has no port.
+
+    Examples
+    --------
+    >>> host_and_port("10.0.0.1:80"), host_and_port("[::1]"), host_and_port("unix:/run/app:1")
+    ((b'10.0.0.1', b'80'), (b'[::1]', b''), (b'/run/app:1', b''))
+    """
+    if name[:5].lower() == "unix:":
+        return name[5:].encode(), b""
+    host, colon, port = name.rpartition(":")
+    if colon and all(c in "0123456789" for c in port):
+        return host.encode(), port.encode()
+    return name.encode(), b""
+
+
+def chain(name: str, count: int) -> list[int]:
+    """The first `count` points of a configured name.
+
+    Examples
+    --------
+    >>> chain("127.0.0.1:80", 2) == chain("127.0.0.1:80", 1) + chain("127.0.0.1:80", 2)[1:]
+    True
+    """
+    host, port = host_and_port(name)
+    base = crc32(host + b"\0" + port)
+    found, before = [], b"\0\0\0\0"
+    for _ in range(count):
+        point = crc32(before, base)
+        before = point.to_bytes(4, "little")
+        found.append(point)
+    return found
+
+
+def ring_of(names: Sequence[str], weights: Sequence[int]) -> Ring:
+    """The ring of these peers; its owners are numbers of names, in the order of their first peers.
+
+    Points of 32 bits sit in the upper half of the ring. Of equal points the first one stays, in the order of the peers
+    and of each chain, and the others are dropped: a failed try goes on by one point, so a double would cost a try.
+    """
+    numbers = {name: number for number, name in enumerate(dict.fromkeys(names))}
+    points = [np.array(chain(name, POINTS * weight), np.uint64) for name, weight in zip(names, weights, strict=True)]
+    owners = np.repeat([numbers[name] for name in names], [len(p) for p in points])
+    kept, first = np.unique(np.concatenate(points), return_index=True)  # sorted, each with its first position
+    return Ring(kept << np.uint64(32), owners[first].astype(np.int32), len(numbers))
+
+
+class ByPoint:
+    """The ring, and whose names own it."""
+
+    def __init__(self) -> None:
+        self.of: tuple[tuple[str, int], ...] = ()
+        self.ring: Ring | None = None
+        self.points: Any = None
+        self.owners: Any = None
+        self.peers: list[list[int]] = []  # positions among the primaries, by number of the name
+
+    def built(self, upstream: Upstream) -> None:
+        """Makes the ring, if names or weights are other ones than before."""
+        names = [peer.server.name or peer.server.id for peer in upstream.primaries]
+        of = tuple(zip(names, (peer.weight for peer in upstream.primaries), strict=True))
+        if of == self.of:
+            return
+        self.of = of
+        self.ring = ring_of(names, [weight for _, weight in of]) if of else None
+        self.points = self.owners = None
+        numbers = {name: number for number, name in enumerate(dict.fromkeys(names))}
+        self.peers = [[] for _ in numbers]
+        for position, name in enumerate(names):
+            self.peers[numbers[name]].append(position)
+
+    def __call__(self, upstream: Upstream, key: bytes | None, skip: Container[int]) -> Peer | None:
+        """The peer for the next request, None if there is none."""
+        if not key or self.ring is None:
+            return upstream.in_turn(skip)
+        place = crc32(key)
+        chosen = self.turn(upstream, self.ring.slot(place << 32), skip)
+        if chosen is not None:
+            return chosen
+        if self.points is None:
+            self.points = (np.asarray(self.ring.points(), np.uint64) >> np.uint64(32)).tolist()
+            self.owners = np.asarray(self.ring.owners()).tolist()
+        first = bisect_left(self.points, place)
+        for index in range(first + 1, first + OFTEN + 1):
+            chosen = self.turn(upstream, self.owners[index % len(self.owners)], skip)
+            if chosen is not None:
+                return chosen
+        return upstream.in_turn(skip)
+
+    def turn(self, upstream: Upstream, number: int, skip: Container[int]) -> Peer | None:
+        """A turn among the able peers of one name."""
+        peers = [upstream.primaries[position] for position in self.peers[number]]
+        return smooth([peer for peer in peers if upstream.able(peer, skip)])
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> ByPoint:
+        return self  # nothing of it changes when requests are served
