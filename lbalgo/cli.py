@@ -1,4 +1,4 @@
-"""The command line: ``lbalgo compare``, ``lbalgo pick`` and ``lbalgo move``.
+"""The command line: ``lbalgo compare``, ``pick``, ``move`` and ``explain``.
 
 Exit status: 0 done; 1 the results could not be written; 2 a wrong option or input, one line on standard error says
 which; 130 interrupted; 141 the reader of the output went away. Results go to standard output, all else to standard
@@ -27,13 +27,13 @@ from lbalgo.cli_input import (
     policy_classes,
     read_keys,
     read_policy,
-    read_pool,
 )
 from lbalgo.cli_output import WIDTH, disruption_to_dict, movement, row_to_dict, shown, table
+from lbalgo.cli_sources import Source, add_source, read_source
 from lbalgo.endpoint import Endpoint
-from lbalgo.errors import ConfigError, DuplicateBackend, LBError, NoBackend, UnknownBackend
+from lbalgo.errors import ConfigError, LBError, NoBackend
 from lbalgo.measure import Row, compare, disruption
-from lbalgo.measure.compare import newcomer, with_member, without
+from lbalgo.measure.compare import newcomer
 from lbalgo.types import State
 from lbalgo.view import View
 
@@ -93,7 +93,7 @@ def _parser() -> argparse.ArgumentParser:
     keys.add_argument("--keys", metavar="FILE", help="one key a line; - reads standard input")
 
     one = commands.add_parser("compare", parents=[pool, keys], help="one row for each policy", epilog=names)
-    one.add_argument("--backends", metavar="FILE", help="TOML or JSON; default: 100 backends of weights 1 to 4")
+    add_source(one, otherwise="100 backends of weights 1 to 4")
     one.add_argument("--policy", metavar="NAME[:PARAM=VALUE,...]", action="append", help="repeatable; default: all")
     one.add_argument("--remove", metavar="ID", help="the backend that leaves; default: the last one")
     one.add_argument("--add", metavar="ID[:WEIGHT]", help="the one that joins; default: a new one of the mean weight")
@@ -112,16 +112,23 @@ def _parser() -> argparse.ArgumentParser:
     three.add_argument("--add", metavar="ID[:WEIGHT]", action="append", default=[], help="a backend joins, listed last")
     three.add_argument("--top", metavar="N", type=int, default=20, help="flows to show; default 20")
     three.set_defaults(command=_move)
-    for command in (two, three):
-        command.add_argument("--backends", metavar="FILE", required=True, help="TOML or JSON")
-        command.add_argument("--policy", metavar="NAME[:PARAM=VALUE,...]", default="maglev", help="default: maglev")
+
+    four = commands.add_parser("explain", parents=[pool], help="why a key goes where it goes", epilog=names)
+    four.add_argument("key", metavar="KEY", nargs="+")
+    four.set_defaults(command=_explain)
+    for command in (two, three, four):
+        add_source(command)
+        command.add_argument(
+            "--policy", metavar="NAME[:PARAM=VALUE,...]", help="default: maglev, or the configuration's"
+        )
     return parser
 
 
 def _compare(args: argparse.Namespace) -> list[str]:
-    pool = _pool(args.backends)
+    pool = read_source(args, View.of(POOL))
     view = pool.view
-    policies = {text: read_policy(text) for text in args.policy} if args.policy else default_policies()
+    policies = {} if pool.policy is None else {pool.policy_name: pool.policy}
+    policies |= {text: read_policy(text) for text in args.policy} if args.policy else default_policies()
     leaves = view.ids[-1] if args.remove is None else args.remove
     pool.without(leaves)
     joins: Any = newcomer(view)
@@ -147,13 +154,13 @@ def _compare(args: argparse.Namespace) -> list[str]:
 
 
 def _pick(args: argparse.Namespace) -> list[str]:
-    view, policy = _pool(args.backends).view, read_policy(args.policy)
+    pool = _single(args)
     keys = [os.fsencode(key) for key in args.key]
     if args.keys:
         keys += read_keys(args.keys)
     if not keys:
         raise InputError("pick: give a KEY or --keys FILE")
-    picker = _build(args.policy, policy, view)
+    picker = pool.build()
     found = [[b.id for b in picker.walk(key)] if args.walk else [picker.pick(key).id] for key in keys]
     names = [key.decode("utf-8", "surrogateescape") for key in keys]
     if args.json:
@@ -168,8 +175,8 @@ def _move(args: argparse.Namespace) -> list[str]:
         raise InputError("move: give --remove, --fail, --weight or --add")
     if args.top < 0:
         raise InputError(f"--top {args.top}: must be >= 0")
-    pool, policy = _pool(args.backends), read_policy(args.policy)
-    before = pool.view
+    pool = _single(args)
+    before, picker = pool.view, pool.build()
     for text in args.weight:
         id, weight = id_and_weight("--weight", text, separator="=", default=None)
         pool.change("--weight", id, weights={id: weight})
@@ -180,62 +187,46 @@ def _move(args: argparse.Namespace) -> list[str]:
     for text in args.add:
         pool.view = pool.with_member(Endpoint(*id_and_weight("--add", text, separator=":", default=1.0)))
     keys = read_keys(args.keys) if args.keys else None
-    picker = _build(args.policy, policy, before)
     try:
-        change = disruption(picker, _build(args.policy, policy, pool.view, picker), keys)
+        change = disruption(picker, pool.build(previous=picker), keys)
     except NoBackend as error:
         raise InputError(f"move: after the change {error}") from None
     except LBError as error:
-        raise InputError(f"--policy {args.policy}: {_why(error)}") from None
+        raise InputError(f"{pool.policy_name}: {_why(error)}") from None
+    name = pool.policy_name.removeprefix("--policy ")
     if args.json:
-        columns = {name: list(column) for name, column in change.columns().items()}
-        return [json.dumps({"policy": args.policy, **disruption_to_dict(change), "flows": columns}, indent=1)]
-    lines = list(movement(args.policy, change, args.top))
+        columns = {title: list(column) for title, column in change.columns().items()}
+        return [json.dumps({"policy": name, **disruption_to_dict(change), "flows": columns}, indent=1)]
+    lines = list(movement(name, change, args.top))
     if pool.view.panic and not before.panic:
         lines.append("the pool is in panic: too few backends are healthy, so the unhealthy are used again")
     return lines
 
 
-def _build(text: str, policy: Any, view: View[Any], previous: Any = None) -> Any:
-    try:
-        return policy.build(view, previous=previous)
-    except ConfigError as error:
-        raise InputError(f"--policy {text}: {error}") from None
+def _explain(args: argparse.Namespace) -> list[str]:
+    pool = _single(args)
+    picker = pool.build()
+    told = [lbalgo.explain(picker, os.fsencode(key)) for key in args.key]
+    if args.json:
+        rows = [
+            {"key": key, "backend": one.backend, "steps": [{"step": name, "text": text} for name, text in one.steps]}
+            for key, one in zip(args.key, told, strict=True)
+        ]
+        return [json.dumps(rows, indent=1)]
+    return "\n\n".join(str(one) for one in told).split("\n")
+
+
+def _single(args: argparse.Namespace) -> Source:
+    """The pool of a command that asks one policy: the configuration's own, else the one named, else Maglev."""
+    pool = read_source(args, policy=args.policy or "maglev")
+    if args.policy and not pool.policy_name.startswith("--policy"):
+        pool.policy, pool.policy_name = read_policy(args.policy), f"--policy {args.policy}"
+    return pool
 
 
 def _why(error: LBError) -> str:
     """What is wrong; of a picker that cannot be measured the reason alone, not the picker."""
     return error.why if isinstance(error, ConfigError) and error.parameter in ("before", "after") else str(error)
-
-
-class _Pool:
-    """A view and the name of where it came from, so that an unknown id can be told with it."""
-
-    def __init__(self, view: View[Any], name: str) -> None:
-        self.view = view
-        self.name = name
-
-    def change(self, option: str, id: str, **columns: Any) -> None:
-        try:
-            self.view = View.of(self.view, **columns)
-        except UnknownBackend:
-            raise InputError(f"{option} {id}: {self.name} has no backend {id!r}") from None
-
-    def without(self, id: str) -> View[Any]:
-        try:
-            return without(self.view, id)
-        except UnknownBackend:
-            raise InputError(f"--remove {id}: {self.name} has no backend {id!r}") from None
-
-    def with_member(self, backend: Endpoint[Any]) -> View[Any]:
-        try:
-            return with_member(self.view, backend)
-        except DuplicateBackend:
-            raise InputError(f"--add {backend.id}: {self.name} has a backend {backend.id!r} already") from None
-
-
-def _pool(path: str | None) -> _Pool:
-    return _Pool(View.of(POOL), "the built-in pool") if path is None else _Pool(read_pool(path), path)
 
 
 def _drawing(path: str) -> Callable[[list[Row]], None]:

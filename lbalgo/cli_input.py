@@ -36,7 +36,7 @@ def read_pool(path: str) -> View[Any]:
     ------
     InputError : the file is unreadable or malformed, a field is unknown or invalid, or an id occurs twice.
     """
-    text = _decode(path, _read(path))
+    text = read_text(path)
     entries, lines = _json_entries(path, text) if _is_json(path, text) else _toml_entries(path, text)
     if not entries:
         raise InputError(f"{path}: has no backends")
@@ -52,6 +52,16 @@ def read_pool(path: str) -> View[Any]:
     if not any(member.weight > 0 for member in members):
         raise InputError(f"{path}: no backend has weight")
     return View.of(members)
+
+
+def read_text(path: str) -> str:
+    """The text of a file in UTF-8.
+
+    Raises
+    ------
+    InputError : the file is unreadable or not UTF-8.
+    """
+    return _decode(path, _read(path))
 
 
 def read_keys(path: str) -> list[bytes]:

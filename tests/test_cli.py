@@ -400,7 +400,7 @@ def test_interrupted(here, capsys, monkeypatch):
     def interrupt(path):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("lbalgo.cli.read_pool", interrupt)
+    monkeypatch.setattr("lbalgo.cli_sources.read_pool", interrupt)
     assert run(capsys, "pick", "--backends", "pool.toml", "k") == (130, "", "\n")
 
 
