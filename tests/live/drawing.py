@@ -11,8 +11,8 @@ WORDS = ("user", "cart", "img", "v2", "föö", "中文", "session", "a", "zz", "
 
 
 def size(rng: random.Random, most: int = 60) -> int:
-    """A pool size: small ones as often as large ones."""
-    return rng.choice([1, 2, 3, rng.randint(2, 8), rng.randint(4, 20), rng.randint(10, most), rng.randint(1, most)])
+    """A pool size: small ones as often as large ones, one backend seldom."""
+    return rng.choice([rng.randint(1, 4), rng.randint(2, 8), rng.randint(4, 20), rng.randint(10, most), rng.randint(1, most)])
 
 
 def weights(rng: random.Random, count: int, most: int, zero: bool = False) -> list[int]:
@@ -21,7 +21,7 @@ def weights(rng: random.Random, count: int, most: int, zero: bool = False) -> li
     top = {"one": 1, "equal": 1, "few": min(most, 5), "any": most}[shape]
     equal = rng.randint(1, min(most, 12))
     found = [equal if shape == "equal" else rng.randint(1, top) for _ in range(count)]
-    if zero and rng.random() < 0.25:
+    if zero and count > 2 and rng.random() < 0.25:
         for index in rng.sample(range(count), max(1, count // 5)):
             found[index] = 0
     return found

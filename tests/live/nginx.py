@@ -1,0 +1,159 @@
+"""nginx: one process without workers a configuration, so one set of currents; `random` with the C library's first seed."""
+
+from __future__ import annotations
+
+import random
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from tests.live import drawing
+from tests.live.client import Client, get
+from tests.live.drawing import Config
+from tests.live.held import play
+from tests.live.origins import Origins
+from tests.live.servers import LOOPBACK, daemon, folder, free_port
+
+REQUESTS = 320
+HEADER = "hash $http_x_key"
+KINDS = ("rr", "rr", "hash", "hash", "consistent", "consistent", "ip_hash", "least_conn", "fail", "fail", "random", "held")
+
+
+def draw(rng: random.Random) -> Config:
+    kind = rng.choice(KINDS)
+    count = drawing.size(rng)
+    most = 20 if kind == "consistent" else 300
+    servers: list[dict[str, Any]] = [{"weight": weight} for weight in drawing.weights(rng, count, most)]
+    for index in drawing.some(rng, count, often=0.4):
+        servers[index]["down"] = True
+    if kind in ("rr", "least_conn", "fail", "held"):
+        for index in drawing.some(rng, count, often=0.4):
+            servers[index]["backup"] = True
+    method = {"hash": HEADER, "consistent": HEADER + " consistent", "ip_hash": "ip_hash", "least_conn": "least_conn"}.get(kind, "")
+    if kind == "random":
+        method = rng.choice(["random", "random two", "random two least_conn"])
+    elif kind == "fail":
+        method = rng.choice(["", HEADER, HEADER + " consistent", "least_conn"])
+    elif kind == "held":
+        method = rng.choice(["", HEADER, HEADER + " consistent", "least_conn", "least_conn"])
+    if method.startswith(("hash", "ip_hash", "random")):
+        for server in servers:
+            server.pop("backup", None)
+    if all(server.get("backup") for server in servers):
+        servers[0].pop("backup")  # nginx wants a primary
+    config: Config = {"kind": kind, "method": method, "servers": servers}
+    if method.startswith("hash"):
+        config["keys"] = drawing.keys(rng, REQUESTS)
+    elif method == "ip_hash":
+        config["keys"] = drawing.addresses(rng, REQUESTS)
+    if kind == "fail":
+        for index in rng.sample(range(count), min(count, rng.randint(1, 4))):
+            servers[index] |= {"dead": True, "max_fails": rng.choice([0, 1, 1, 2, 3]), "fail_timeout": 600}
+        for index in drawing.some(rng, count):
+            servers[index].setdefault("max_fails", rng.randint(1, 3))
+    elif kind in ("held", "least_conn") or (kind == "random" and rng.random() < 0.5):
+        config["steps"] = drawing.script(rng, REQUESTS, rng.choice([4, 15, 40]))
+        if kind == "held":
+            for index in drawing.some(rng, count, often=0.7, share=0.6):
+                servers[index]["max_conns"] = rng.randint(1, 5)
+    return config
+
+
+def text(config: Config, port: int, origins: Origins, home: Path) -> str:
+    """The configuration file."""
+    return f"""
+daemon off; master_process off; pid {home}/pid; error_log {home}/error.log crit;
+events {{ worker_connections 4096; }}
+http {{
+    access_log off;
+    client_body_temp_path {home}/body; proxy_temp_path {home}/proxy; fastcgi_temp_path {home}/fastcgi;
+    uwsgi_temp_path {home}/uwsgi; scgi_temp_path {home}/scgi;
+    keepalive_requests 100000;
+    upstream u {{
+        {upstream(config, origins)}
+    }}
+    server {{
+        listen {LOOPBACK}:{port} backlog=1024;
+        location / {{
+            proxy_pass http://u; proxy_buffering off; proxy_next_upstream error;
+            proxy_ignore_client_abort off;
+            add_header x-tried $upstream_addr always;
+        }}
+    }}
+}}
+"""
+
+
+def upstream(config: Config, origins: Origins) -> str:
+    """The upstream block, without its braces."""
+    lines = [config["method"] + ";"] if config["method"] else []
+    for server, port in zip(config["servers"], ports(config, origins), strict=True):
+        line = f"server {LOOPBACK}:{port}"
+        for word in ("weight", "max_fails", "max_conns"):
+            if word in server:
+                line += f" {word}={server[word]}"
+        if "fail_timeout" in server:
+            line += f" fail_timeout={server['fail_timeout']}s"
+        for flag in ("backup", "down"):
+            if server.get(flag):
+                line += f" {flag}"
+        lines.append(line + ";")
+    return "\n        ".join(lines)
+
+
+def ports(config: Config, origins: Origins) -> list[int]:
+    """The port of each server: one that refuses if it is dead."""
+    refusing = iter(origins.refusing)
+    return [
+        next(refusing) if server.get("dead") else origins.ports[index] for index, server in enumerate(config["servers"])
+    ]
+
+
+def requests(config: Config) -> list[bytes]:
+    """The requests in order, as sent."""
+    if config["method"].startswith("hash"):
+        return [get("/", [("x-key", key)]) for key in config["keys"]]
+    return [get()] * REQUESTS
+
+
+def capture(configs: list[Config], origins: Origins) -> list[list[Any]]:
+    with folder() as home:
+        stub = unseeded(home)
+        return [_capture(config, origins, stub) for config in configs]
+
+
+def _capture(config: Config, origins: Origins, stub: Path) -> list[Any]:
+    with folder() as home:
+        port = free_port()
+        (home / "nginx.conf").write_text(text(config, port, origins, home))
+        command = ["nginx", "-p", home, "-c", home / "nginx.conf", "-e", home / "error.log"]
+        if config["kind"] == "random":
+            command = ["env", f"LD_PRELOAD={stub}", *command]
+        with daemon(command, [port], home / "log"):
+            if config["method"] == "ip_hash":
+                found: list[Any] = []
+                for address in config["keys"]:
+                    with Client(port, address) as client:
+                        found += [answer.origin for answer in client.ask([get()])]
+                return found
+            if "steps" in config:
+                return play(port, requests(config), config["steps"], origins)
+            with Client(port) as client:
+                answers = client.ask(requests(config))
+            if config["kind"] != "fail":
+                return [answer.origin for answer in answers]
+            index = {f"{LOOPBACK}:{port}": n for n, port in enumerate(ports(config, origins))}
+            return [_tried(answer.header(b"x-tried") or b"", index) for answer in answers]
+
+
+def _tried(header: bytes, index: dict[str, int]) -> list[int]:
+    """Servers in the order tried; what nginx names instead when there is none is no server."""
+    return [index[word] for word in header.decode().replace(",", " ").split() if word in index]
+
+
+def unseeded(home: Path) -> Path:
+    """A library in which srandom() does nothing: random() then starts from seed 1."""
+    source, library = home / "unseeded.c", home / "unseeded.so"
+    source.write_text("void srandom(unsigned seed) { (void)seed; }\n")
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", library, source], check=True)
+    return library
