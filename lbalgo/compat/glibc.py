@@ -1,8 +1,8 @@
 """The `random()` of the GNU C library, from which several real systems draw: an additive feedback generator.
 
-Thirty-one words are seeded by the minimal standard generator x -> 16807 x mod (2**31 - 1); from then on each word is the
-sum, modulo 2**32, of the words 31 and 3 places back. The first 310 sums are thrown away; a draw is a sum without its
-lowest bit, 31 bits.
+Thirty-one words are seeded by the minimal standard generator x -> 16807 x mod (2**31 - 1); from then on each word is
+the sum, modulo 2**32, of the words 31 and 3 places back. The first 310 sums are thrown away; a draw is a sum without
+its lowest bit, 31 bits.
 
 Costs: a draw O(1), a seed 344 steps; memory 31 words.
 Source: the C library's documented default state of 128 bytes (type 3, degree 31, separation 3).

@@ -1,10 +1,10 @@
 """How twemproxy ejects servers: `auto_eject_hosts`, `server_failure_limit`, `server_retry_timeout`.
 
-A failure is a connection to the server that ends in an error or a timeout; any answer clears the count. The failure that
-makes `server_failure_limit` in a row ejects the server, the count starts anew, and the ring is rebuilt from the live
-ones. After `server_retry_timeout` the server is live again without having been asked: if it is still down, it costs
-another `server_failure_limit` requests. There is no limit to how many servers may be out; with all out, requests fail
-until the first timeout is over.
+A failure is a connection to the server that ends in an error or a timeout; any answer clears the count. The failure
+that makes `server_failure_limit` in a row ejects the server, the count starts anew, and the ring is rebuilt from the
+live ones. After `server_retry_timeout` the server is live again without having been asked: if it is still down, it
+costs another `server_failure_limit` requests. There is no limit to how many servers may be out; with all out, requests
+fail until the first timeout is over.
 
 The real program looks at the clock, in whole microseconds, only when a request comes, and lets servers return once the
 first of them has been out for more than its timeout; the ring is then the one that this signal gives for that time.

@@ -12,7 +12,7 @@
 Each text below serves single keys and whole columns of names: `data[i]` is byte i, an int or an array of uint32, one
 element a name, all names being of one length.
 
-Costs: a key about 0.2 us a byte (md5, crc32, crc32a, murmur3: C libraries, under 1 us); names in bulk 5 to 20 ns a byte.
+Costs: a key about 0.2 us a byte (md5, crc32, crc32a, murmur3: C libraries, under 1 us); names in bulk 5 ns a byte.
 Source: the hash functions' own publications (Jenkins; Noll; Appleby; Hsieh); for which and how, the documentation of
 twemproxy ("hash") and libmemcached ("libhashkit"), and captured values.
 """

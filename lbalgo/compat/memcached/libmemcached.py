@@ -162,7 +162,7 @@ class Libmemcached:
     --------
     >>> client = Libmemcached(distribution=LibmemcachedDistribution.CONSISTENT)
     >>> client.build(["10.0.0.1", "10.0.0.2:11212"]).pick("user:1").id
-    '10.0.0.2:11212'
+    '10.0.0.1'
     """
 
     hash: LibmemcachedHash = LibmemcachedHash.DEFAULT

@@ -97,9 +97,9 @@ def whole_weights(view: View[Any], low: int) -> I64:
 def float32_counts(weights: I64, per_server: int, epsilon: Any) -> I64:
     """Groups of four points for each server: floor(share * per_server / 4 * servers + epsilon), in single precision.
 
-    Both systems calculate in C floats, step by step; the rounding decides where the product is nearly whole. So 25 equal
-    servers have 39 groups each, 26 have 40. `epsilon` is 1e-10, a double in twemproxy, a float in libmemcached; the sum
-    is a float again, so that beside a share of a hundred groups it is nothing.
+    Both systems calculate in C floats, step by step; the rounding decides where the product is nearly whole. So 25
+    equal servers have 39 groups each, 26 have 40. `epsilon` is 1e-10, a double in twemproxy, a float in libmemcached;
+    the sum is a float again, so that beside a share of forty groups it is nothing.
 
     Examples
     --------
