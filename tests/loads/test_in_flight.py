@@ -168,3 +168,23 @@ def test_specification():
     for bad in [{"type": "PeakEwma"}, {"tau": 1.0}, "InFlight"]:
         with pytest.raises(lb.ConfigError):
             lb.InFlight.from_dict(bad)
+
+
+def test_repr_shows_every_row_up_to_the_last_busy_one():
+    load = lb.InFlight().start()
+    assert repr(load) == "InFlightCounts([])"
+    load.started(2, 1.0, 0.0)
+    assert repr(load) == "InFlightCounts([0, 0, 1])"
+    load.started(0, 1.0, 0.0)
+    load.finished(2, DONE, None, 0.0)
+    assert repr(load) == "InFlightCounts([1])"
+    load.finished(0, DONE, None, 0.0)
+    assert repr(load) == "InFlightCounts([])"
+
+
+@pytest.mark.parametrize("now", [float("nan"), float("inf"), "0", None])
+def test_a_foreign_load_is_told_the_time_only_if_it_is_one(now):
+    load = active.ForeignLoad(lb.InFlight().start())
+    with pytest.raises(lb.ConfigError) as refused:
+        load.advance(now)
+    assert refused.value.parameter == "now"

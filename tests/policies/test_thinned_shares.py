@@ -13,7 +13,7 @@ FACTORS = [
     {"a": 0.75, "b": 0.5, "c": 0.25},  # all lie below the greatest, d's
     {"a": 0.5},
 ]
-DOWN = [(), ("b",), ("a",), ("d",), ("b", "c", "d"), ("c", "d")]
+DOWN = [(), ("b",), ("a",), ("d",), ("b", "c", "d"), ("c", "d"), ("a", "d")]
 
 
 def heads(order, accept):
