@@ -4,6 +4,8 @@ Every fact was replayed against the running program or is marked as described on
 mappings and endpoints are read with Envoy's defaults for what they lack.
 """
 
+from lbalgo.compat.envoy.bounded_load import BoundedPicker
+from lbalgo.compat.envoy.composite import PriorityPicker
 from lbalgo.compat.envoy.host import Host, Locality, host_of, hosts_of
 from lbalgo.compat.envoy.hosts import (
     HostSet,
@@ -13,13 +15,20 @@ from lbalgo.compat.envoy.hosts import (
     host_sets,
     priority_load,
 )
+from lbalgo.compat.envoy.maglev import Maglev
+from lbalgo.compat.envoy.ring_hash import HashFunction, RingHash
 
 __all__ = [
+    "BoundedPicker",
+    "HashFunction",
     "Host",
     "HostSet",
     "Locality",
     "LocalityHosts",
+    "Maglev",
     "PriorityLoad",
+    "PriorityPicker",
+    "RingHash",
     "effective_locality_weights",
     "host_of",
     "host_sets",

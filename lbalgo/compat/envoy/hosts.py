@@ -15,8 +15,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from lbalgo.compat.envoy.host import WEIGHTS, Host, Locality
+from lbalgo.compat.envoy.host import WEIGHTS, Host, Locality, check_locality
 from lbalgo.errors import ConfigError
+from lbalgo.spec import check_bool, check_integer, check_real
 from lbalgo.types import State
 
 OVERPROVISIONING = 140  # percent; Envoy's default
@@ -296,12 +297,14 @@ def effective_locality_weights(
 
 def check_settings(policy: Any) -> None:
     """The settings that all of Envoy's policies share: overprovisioning, panic, locality of the proxy."""
-    from lbalgo.compat.envoy.host import check_locality
-    from lbalgo.spec import check_bool, check_integer, check_real
-
     check_integer("overprovisioning_factor", policy.overprovisioning_factor, low=1, high=WEIGHTS)
     check_real("healthy_panic_threshold", policy.healthy_panic_threshold, low=0.0, high=100.0)
     check_bool("weighted_priority_health", policy.weighted_priority_health)
-    check_bool("locality_weighted", policy.locality_weighted)
+    check_bool("locality_weighted_lb_config", policy.locality_weighted_lb_config)
     if policy.local_locality is not None:
         check_locality("local_locality", policy.local_locality)
+
+
+def locality_from(data: object) -> Locality | None:
+    """A locality as plain data has it, a list, or None; what is neither stays for `check_settings` to refuse."""
+    return tuple(data) if isinstance(data, list) else data  # type: ignore[return-value]

@@ -1,0 +1,100 @@
+"""From a view to a hash picker: what RING_HASH and MAGLEV have in common.
+
+Host sets and priority loads are worked out first. If one priority has all traffic and load is not bounded, the decision
+is a function of the key alone over one structure, and the picker is the native one; else a composite.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+import numpy as np
+
+from lbalgo.active import Structure, TicketPicker
+from lbalgo.compat.envoy.bounded_load import BoundedPicker, ClusterLoad
+from lbalgo.compat.envoy.composite import XX_HASH, PriorityPicker
+from lbalgo.compat.envoy.host import Host, hosts_of
+from lbalgo.compat.envoy.hosts import PriorityLoad, host_sets, priority_load
+from lbalgo.compat.envoy.normalized import Normalized, normalized
+from lbalgo.compat.structures import dialect_picker
+from lbalgo.policies.building import cursor_of
+from lbalgo.policies.loaded import rows_of
+from lbalgo.types import Backend, Bool, Picker
+from lbalgo.view import View
+
+B = TypeVar("B", bound=Backend)
+
+
+def hash_picker(
+    policy: Any, view: View[B], previous: Picker[B] | None
+) -> TicketPicker[B] | PriorityPicker[B] | BoundedPicker[B]:
+    """The picker of a hash policy; the policy makes a table by `_structure` and says who is in it by `_owning`."""
+    hosts, levels, priorities = _levels(policy, view)
+    loads = zip(priorities.healthy, priorities.degraded, strict=True)
+    loaded = [p for p, (healthy, degraded) in enumerate(loads) if healthy + degraded > 0]
+    factor = policy.hash_balance_factor
+    owning = [policy._owning(n) for n in levels]
+    if len(loaded) == 1 and factor is None:
+        n = levels[loaded[0]]
+        usable = _mask(len(view), owning[loaded[0]])
+        return dialect_picker(policy, view, previous, usable, lambda: policy._structure(view, hosts, n), XX_HASH)
+    members = owning if factor is None else [n.slots if own else () for n, own in zip(levels, owning, strict=True)]
+    usable = _mask(len(view), [slot for p in loaded for slot in members[p]])
+    shown = View(
+        view.backends,
+        view.weights,
+        np.ones(len(view)),
+        np.where(usable, 0, 2).astype(np.uint8),
+        panic_below=0.0,
+        rows=view.rows,
+        ids=view.ids,
+    )
+    before = previous.base if isinstance(previous, BoundedPicker) else previous
+    tables: list[Structure] = []
+    for p, n in enumerate(levels):
+        if (
+            isinstance(before, PriorityPicker)
+            and before.policy == policy
+            and before.backends == view.backends
+            and before.levels[p : p + 1] == (n,)
+            and (before.tables[p].slots > 0 or not owning[p])
+        ):
+            tables.append(before.tables[p])
+        else:
+            tables.append(policy._structure(view, hosts, n) if owning[p] and p in loaded else Structure())
+    picker = PriorityPicker(policy, shown, levels, tables, priorities, cursor_of(previous))
+    if factor is None:
+        return picker
+    rows, unused = rows_of(view, previous)
+    load = previous.load if isinstance(previous, BoundedPicker) else ClusterLoad()
+    return BoundedPicker(picker, factor, load, rows, unused)
+
+
+def hash_tables(policy: Any, view: View[Any]) -> tuple[Structure, ...]:
+    """The structure of every priority, with traffic or without."""
+    hosts, levels, _ = _levels(policy, view)
+    return tuple(policy._structure(view, hosts, n) if policy._owning(n) else Structure() for n in levels)
+
+
+def _levels(policy: Any, view: View[Any]) -> tuple[Sequence[Host], list[Normalized], PriorityLoad]:
+    hosts = hosts_of(view)
+    sets = host_sets(hosts, view.states.tolist(), policy.local_locality)
+    priorities = priority_load(
+        sets,
+        hosts,
+        overprovisioning_factor=policy.overprovisioning_factor,
+        healthy_panic_threshold=policy.healthy_panic_threshold,
+        weighted_priority_health=policy.weighted_priority_health,
+    )
+    levels = [
+        normalized(s, hosts, panic=panic, by_locality=policy.locality_weighted_lb_config)
+        for s, panic in zip(sets, priorities.panic, strict=True)
+    ]
+    return hosts, levels, priorities
+
+
+def _mask(size: int, slots: Sequence[int]) -> Bool:
+    mask = np.zeros(size, dtype=np.bool_)
+    mask[list(slots)] = True
+    return mask
