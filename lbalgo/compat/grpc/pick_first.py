@@ -143,7 +143,7 @@ class PickFirst:
     >>> {picker.pick().id for _ in range(10)}
     {'a'}
     >>> PickFirst(shuffle_address_list=True, seed=2).build(["a", "b", "c"]).machine.order
-    [1, 2, 0]
+    [2, 0, 1]
     """
 
     shuffle_address_list: bool = False
