@@ -326,8 +326,9 @@ def test_a_refused_end_leaves_the_lease_open(balancer, call, parameter):
     assert ended(lb) == {Outcome.SUCCESS: 1}
 
 
-def test_a_lease_says_whether_it_is_open():
-    lease = lb.Balancer(lb.RoundRobin(), ["a"], seed=1).acquire()
+@pytest.mark.parametrize("twin", TWINS)
+def test_a_lease_says_whether_it_is_open(twin):
+    lease = twin(RoundRobin(), ["a"], seed=1).acquire()
     assert repr(lease) == f"<Lease of {lease.backend!r}, open>"
     lease.done()
     assert repr(lease) == f"<Lease of {lease.backend!r}, ended>"
