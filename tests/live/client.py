@@ -49,11 +49,11 @@ class Client:
         self._socket.connect((LOOPBACK, self.port))
         self._unread = b""
 
-    def ask(self, requests: Sequence[bytes]) -> list[Answer]:
-        """One answer for each request, asked in order, several under way at a time."""
+    def ask(self, requests: Sequence[bytes], together: int = _BATCH) -> list[Answer]:
+        """One answer for each request, asked in order, at most so many `together` before their answers are read."""
         answers: list[Answer] = []
         while len(answers) < len(requests):
-            batch = requests[len(answers) : len(answers) + _BATCH]
+            batch = requests[len(answers) : len(answers) + together]
             self._socket.sendall(b"".join(batch))
             for _ in batch:
                 answer = self.read()

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import random
 import socket
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from lbalgo.compat import haproxy
+from lbalgo.types import State
 from tests.live import drawing
 from tests.live.client import Client, get
 from tests.live.drawing import Config
 from tests.live.held import play
 from tests.live.origins import Origins
+from tests.live.player import Player
 from tests.live.servers import LOOPBACK, daemon, folder, free_port
 
 REQUESTS = 320
@@ -182,3 +186,73 @@ def _tell(control: Path, command: str) -> None:
             said += data
     if said.strip():
         raise ValueError(f"{command!r}: {said!r}")
+
+
+def predict(config: Config, seen: list[int | None]) -> list[int | None]:
+    servers = [
+        haproxy.Server(
+            f"s{index}",
+            server["weight"],
+            puid=server.get("id"),
+            backup=server.get("backup", False),
+            maxconn=server.get("maxconn", 0),
+        )
+        for index, server in enumerate(config["servers"])
+    ]
+    down = {index: State.UNHEALTHY for index, server in enumerate(config["servers"]) if server.get("disabled")}
+    player = Player(policy(config), servers, down)
+    keys = _keys(config)
+    if "steps" in config:
+        return player.play(keys, config["steps"])
+    if "ops" not in config:
+        return [player.pick(key) for key in keys]
+    found: list[int | None] = []
+    for word, *operands in config["ops"]:
+        if word == "pick":
+            found += [player.pick() for _ in range(operands[0])]
+        elif word == "weight":
+            server, weight = operands
+            player.replace(server, replace(player.backends[server], weight=weight))
+        else:
+            player.set_state(operands[0], State.UNHEALTHY if word == "disable" else State.HEALTHY)
+    return found
+
+
+def policy(config: Config) -> Any:
+    """The policy that `lbalgo` has for it."""
+    word, *rest = config["balance"].split(" ", 1)
+    shared = {"allbackups": config["allbackups"]}
+    if word.startswith("random"):
+        return haproxy.Random(draws=int(word[7:-1]), **shared)
+    plain = {
+        "roundrobin": haproxy.RoundRobin,
+        "static-rr": haproxy.StaticRR,
+        "leastconn": haproxy.LeastConn,
+        "first": haproxy.First,
+    }
+    if word in plain:
+        return plain[word](**shared)
+    options = rest[0].split() if rest else []
+    rule: Any
+    if word == "uri":
+        numbers = {name: int(value) for name, value in zip(options, options[1:], strict=False) if value.isdigit()}
+        rule = haproxy.Uri(whole="whole" in options, **numbers)
+    elif word == "hash":
+        rule = haproxy.Expr(rest[0])
+    else:
+        rule = {"hdr(x-key)": haproxy.Hdr("x-key"), "url_param": haproxy.UrlParam("uid"), "source": haproxy.Source()}[word]
+    return haproxy.Hash(
+        rule,
+        haproxy.HashType.parse(config["hash_type"]),
+        hash_balance_factor=config.get("hash_balance_factor", 0),
+        **shared,
+    )
+
+
+def _keys(config: Config) -> list[bytes | str | None]:
+    kind = config["kind"]
+    if kind == "source":
+        return [haproxy.source_key(address) for address in config["keys"]]
+    if kind == "url_param":
+        return [f"/p?a=1&uid={key}&b=2" for key in config["keys"]]
+    return list(config.get("keys", [None] * REQUESTS))

@@ -7,11 +7,13 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+from lbalgo.compat import nginx
 from tests.live import drawing
 from tests.live.client import Client, get
 from tests.live.drawing import Config
 from tests.live.held import play
 from tests.live.origins import Origins
+from tests.live.player import Player
 from tests.live.servers import LOOPBACK, daemon, folder, free_port
 
 REQUESTS = 320
@@ -59,7 +61,7 @@ def draw(rng: random.Random) -> Config:
     return config
 
 
-def text(config: Config, port: int, origins: Origins, home: Path) -> str:
+def text(config: Config, port: int, home: Path) -> str:
     """The configuration file."""
     return f"""
 daemon off; master_process off; pid {home}/pid; error_log {home}/error.log crit;
@@ -70,7 +72,7 @@ http {{
     uwsgi_temp_path {home}/uwsgi; scgi_temp_path {home}/scgi;
     keepalive_requests 100000;
     upstream u {{
-        {upstream(config, origins)}
+        {upstream(config)}
     }}
     server {{
         listen {LOOPBACK}:{port} backlog=1024;
@@ -84,10 +86,10 @@ http {{
 """
 
 
-def upstream(config: Config, origins: Origins) -> str:
+def upstream(config: Config) -> str:
     """The upstream block, without its braces."""
     lines = [config["method"] + ";"] if config["method"] else []
-    for server, port in zip(config["servers"], ports(config, origins), strict=True):
+    for server, port in zip(config["servers"], config["ports"], strict=True):
         line = f"server {LOOPBACK}:{port}"
         for word in ("weight", "max_fails", "max_conns"):
             if word in server:
@@ -125,7 +127,8 @@ def capture(configs: list[Config], origins: Origins) -> list[list[Any]]:
 def _capture(config: Config, origins: Origins, stub: Path) -> list[Any]:
     with folder() as home:
         port = free_port()
-        (home / "nginx.conf").write_text(text(config, port, origins, home))
+        config["ports"] = ports(config, origins)
+        (home / "nginx.conf").write_text(text(config, port, home))
         command = ["nginx", "-p", home, "-c", home / "nginx.conf", "-e", home / "error.log"]
         if config["kind"] == "random":
             command = ["env", f"LD_PRELOAD={stub}", *command]
@@ -142,7 +145,7 @@ def _capture(config: Config, origins: Origins, stub: Path) -> list[Any]:
                 answers = client.ask(requests(config))
             if config["kind"] != "fail":
                 return [answer.origin for answer in answers]
-            index = {f"{LOOPBACK}:{port}": n for n, port in enumerate(ports(config, origins))}
+            index = {f"{LOOPBACK}:{port}": n for n, port in enumerate(config["ports"])}
             return [_tried(answer.header(b"x-tried") or b"", index) for answer in answers]
 
 
@@ -157,3 +160,33 @@ def unseeded(home: Path) -> Path:
     source.write_text("void srandom(unsigned seed) { (void)seed; }\n")
     subprocess.run(["cc", "-shared", "-fPIC", "-o", library, source], check=True)
     return library
+
+
+def predict(config: Config, seen: list[Any]) -> list[Any]:
+    servers = [
+        nginx.Server(
+            f"s{index}",
+            name=f"{LOOPBACK}:{port}",
+            **{word: value for word, value in server.items() if word != "dead"},
+        )
+        for index, (server, port) in enumerate(zip(config["servers"], config["ports"], strict=True))
+    ]
+    player = Player(policy(config["method"]), servers)
+    keys: list[Any] = config.get("keys", [None] * REQUESTS)
+    if config["method"] == "ip_hash":
+        keys = [nginx.address(address) for address in keys]
+    if "steps" in config:
+        return player.play(keys, config["steps"])
+    if config["kind"] == "fail":
+        dead = {index for index, server in enumerate(config["servers"]) if server.get("dead")}
+        return [player.tries(key, dead) for key in keys]
+    return [player.pick(key) for key in keys]
+
+
+def policy(method: str) -> Any:
+    """The policy that `lbalgo` has for it."""
+    if method.startswith("random"):
+        return nginx.Random(two="two" in method, srandom=1)
+    if method.startswith("hash"):
+        return nginx.Hash(consistent="consistent" in method)
+    return {"": nginx.RoundRobin(), "least_conn": nginx.LeastConn(), "ip_hash": nginx.IpHash()}[method]
