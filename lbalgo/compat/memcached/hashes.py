@@ -248,8 +248,8 @@ def scalar(text: Callable[[Sequence[Any], int], Any]) -> Callable[[bytes], int]:
     '0xe40c292c'
     """
     if text in CHARS:
-        return lambda key: text(key if key.isascii() else [b if b < 128 else b + 0xFFFFFF00 for b in key], len(key))  # type: ignore[no-any-return]
-    return lambda key: text(key, len(key))  # type: ignore[no-any-return]
+        return lambda key: text(key if key.isascii() else [b if b < 128 else b + 0xFFFFFF00 for b in key], len(key))
+    return lambda key: text(key, len(key))
 
 
 DIGESTS: dict[str, Callable[[bytes], int]] = {

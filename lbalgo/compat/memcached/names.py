@@ -51,7 +51,7 @@ def numbered(prefixes: Sequence[bytes], counts: I64) -> Iterator[tuple[Any, Any]
         members = np.flatnonzero(width == w)
         place = np.zeros(len(prefixes), dtype=np.int64)
         place[members] = np.arange(len(members))
-        joined = np.frombuffer(b"".join(prefixes[i] for i in members), dtype=np.uint8).reshape(len(members), w)
+        joined = np.frombuffer(b"".join(prefixes[i] for i in members.tolist()), dtype=np.uint8).reshape(len(members), w)
         table[w] = joined, place
     for total in np.unique(length).tolist():
         for w, (joined, place) in table.items():
@@ -113,6 +113,7 @@ def md5_words(names: Any) -> Any:
     block[:, 56:58] = size * 8 & 0xFF, size * 8 >> 8
     words = np.ascontiguousarray(block.view("<u4").T).astype(np.uint32, copy=False)
     a, b, c, d = (np.full(many, s, dtype=np.uint32) for s in START)
+    f: Any
     for i in range(64):
         stage, (step, first) = i >> 4, STEPS[i >> 4]
         if stage == 0:

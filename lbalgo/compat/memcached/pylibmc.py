@@ -75,7 +75,7 @@ def pylibmc(behaviors: Mapping[str, Any], version: Version = Version.V1_0_16) ->
     if not isinstance(behaviors, Mapping):
         raise ConfigError("behaviors", behaviors, "must be a mapping")
     hash, distribution, weighted = LibmemcachedHash.DEFAULT, LibmemcachedDistribution.MODULA, False
-    flags: dict[str, bool] = {}
+    flags: dict[str, Any] = {}
     for name, value in behaviors.items():
         if name in FLAGS:
             flags[FLAGS[name]] = flags.get(FLAGS[name], False) or bool(value)

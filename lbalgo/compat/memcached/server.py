@@ -108,7 +108,8 @@ def float32_counts(weights: I64, per_server: int, epsilon: Any) -> I64:
     """
     share = weights.astype(np.float32) / np.float32(int(weights.sum()))
     exact = share * np.float32(per_server) / np.float32(4) * np.float32(len(weights))
-    return np.floor((exact.astype(epsilon.dtype) + epsilon).astype(np.float32)).astype(np.int64)
+    counts: I64 = np.floor((exact.astype(epsilon.dtype) + epsilon).astype(np.float32)).astype(np.int64)
+    return counts
 
 
 def live(view: View[Any], ejects: bool) -> Bool:

@@ -50,7 +50,7 @@ class TwemproxyHash(enum.Enum):
     Examples
     --------
     >>> TwemproxyHash("fnv1a_64").of(b"user:1")
-    1336228405
+    1963465963
     """
 
     ONE_AT_A_TIME = "one_at_a_time"
@@ -132,7 +132,7 @@ class Twemproxy:
     --------
     >>> picker = Twemproxy().build({"10.0.0.1:11211": 1, "10.0.0.2:11211": 2})
     >>> picker.pick("user:1").id
-    '10.0.0.2:11211'
+    '10.0.0.1:11211'
     """
 
     hash: TwemproxyHash = TwemproxyHash.FNV1A_64
