@@ -16,11 +16,24 @@ from lbalgo.compat.envoy.hosts import (
     priority_load,
 )
 from lbalgo.compat.envoy.maglev import Maglev
+from lbalgo.compat.envoy.request_hash import (
+    CookieHash,
+    FilterStateHash,
+    HeaderHash,
+    QueryParameterHash,
+    Request,
+    RequestHash,
+    SourceIpHash,
+)
+from lbalgo.compat.envoy.retry import RetryPolicy, choose_host, previous_priorities
 from lbalgo.compat.envoy.ring_hash import HashFunction, RingHash
 
 __all__ = [
     "BoundedPicker",
+    "CookieHash",
+    "FilterStateHash",
     "HashFunction",
+    "HeaderHash",
     "Host",
     "HostSet",
     "Locality",
@@ -28,10 +41,17 @@ __all__ = [
     "Maglev",
     "PriorityLoad",
     "PriorityPicker",
+    "QueryParameterHash",
+    "Request",
+    "RequestHash",
+    "RetryPolicy",
     "RingHash",
+    "SourceIpHash",
+    "choose_host",
     "effective_locality_weights",
     "host_of",
     "host_sets",
     "hosts_of",
+    "previous_priorities",
     "priority_load",
 ]

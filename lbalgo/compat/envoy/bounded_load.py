@@ -20,12 +20,13 @@ import math
 from collections.abc import Container, Iterator
 from typing import Any, Generic, TypeVar
 
+from lbalgo.columns import word
 from lbalgo.compat.envoy.composite import PriorityPicker, first_allowed
 from lbalgo.compat.envoy.host import WEIGHTS
 from lbalgo.errors import ConfigError, NoBackend
 from lbalgo.rebuilding import rebuild
 from lbalgo.spec import check_integer, check_row
-from lbalgo.types import I64, Backend, Outcome
+from lbalgo.types import I64, U64, Backend, Outcome
 
 B = TypeVar("B", bound=Backend)
 
@@ -210,6 +211,17 @@ class BoundedPicker(Generic[B]):
             if load < least:
                 best, least = slots[i], load
         return best
+
+    def slot(self, ticket: int) -> int:
+        """The slot of a ready request hash, as loads are now."""
+        slot = self.choose(word("ticket", ticket))
+        if slot < 0:
+            self.base.refuse()
+        return slot
+
+    def tickets(self, keys: Any) -> U64:
+        """Request hashes of many keys."""
+        return self.base.tickets(keys)
 
     def order(self, h: int) -> Iterator[int]:
         """Slots in order of preference of the request hash `h`, as loads are now."""

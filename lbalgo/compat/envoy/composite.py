@@ -19,6 +19,7 @@ from lbalgo.active import Cursor, KeyHasher, MaglevTable, Ring, Structure, arc_s
 from lbalgo.columns import word
 from lbalgo.compat.envoy.hosts import PriorityLoad
 from lbalgo.compat.envoy.normalized import Normalized
+from lbalgo.compat.structures import raw_hasher
 from lbalgo.errors import ConfigError, NoBackend
 from lbalgo.hashing import digest_keys
 from lbalgo.rebuilding import rebuild
@@ -30,6 +31,20 @@ from lbalgo.view import View
 B = TypeVar("B", bound=Backend)
 
 XX_HASH = KeyHasher(0, 0)  # XXH64 with seed 0: every request hash of Envoy
+
+
+def _ready(data: bytes) -> int:
+    if len(data) != 8:
+        raise ConfigError("key", data, "must be a ready request hash, an int in [0, 2**64)")
+    return int.from_bytes(data, "little")
+
+
+READY = raw_hasher(_ready)  # the key is the request hash: an int, whose bytes these are
+
+
+def request_hasher(policy: Any) -> KeyHasher:
+    """What makes a request hash of a key for this policy."""
+    return READY if policy.ready_hash else XX_HASH
 
 
 class PriorityPicker(Generic[B]):
@@ -66,7 +81,7 @@ class PriorityPicker(Generic[B]):
         self.tables = tuple(tables)
         self.priorities = priorities
         self.cursor = cursor
-        self.hasher = XX_HASH
+        self.hasher = request_hasher(policy)
         self._priority = [priorities.choose(residue)[0] for residue in range(100)]
         self._loaded = sorted(set(self._priority))
         self._eligible = view.eligible.tolist()

@@ -13,7 +13,7 @@ import numpy as np
 
 from lbalgo.active import Structure, TicketPicker
 from lbalgo.compat.envoy.bounded_load import BoundedPicker, ClusterLoad
-from lbalgo.compat.envoy.composite import XX_HASH, PriorityPicker
+from lbalgo.compat.envoy.composite import PriorityPicker, request_hasher
 from lbalgo.compat.envoy.host import Host, hosts_of
 from lbalgo.compat.envoy.hosts import PriorityLoad, host_sets, priority_load
 from lbalgo.compat.envoy.normalized import Normalized, normalized
@@ -38,7 +38,9 @@ def hash_picker(
     if len(loaded) == 1 and factor is None:
         n = levels[loaded[0]]
         usable = _mask(len(view), owning[loaded[0]])
-        return dialect_picker(policy, view, previous, usable, lambda: policy._structure(view, hosts, n), XX_HASH)
+        return dialect_picker(
+            policy, view, previous, usable, lambda: policy._structure(view, hosts, n), request_hasher(policy)
+        )
     members = owning if factor is None else [n.slots if own else () for n, own in zip(levels, owning, strict=True)]
     usable = _mask(len(view), [slot for p in loaded for slot in members[p]])
     shown = View(

@@ -58,6 +58,7 @@ class Maglev:
     locality_weighted_lb_config : whether locality weights count.
     overprovisioning_factor, healthy_panic_threshold, weighted_priority_health : see `priority_load`.
     local_locality : where the proxy runs, whose locality comes first; None if unknown.
+    ready_hash : whether keys are ready request hashes, ints, not to be hashed again (see `RequestHash`).
 
     Raises
     ------
@@ -87,6 +88,7 @@ class Maglev:
     healthy_panic_threshold: float = PANIC
     weighted_priority_health: bool = False
     local_locality: Locality | None = None
+    ready_hash: bool = False
 
     def __post_init__(self) -> None:
         check_integer("table_size", self.table_size, low=2, high=LARGEST)
@@ -95,6 +97,7 @@ class Maglev:
         check_bool("use_hostname_for_hashing", self.use_hostname_for_hashing)
         check_balance_factor(self.hash_balance_factor)
         check_settings(self)
+        check_bool("ready_hash", self.ready_hash)
 
     @overload
     def build(

@@ -69,7 +69,7 @@ class HashFunction(enum.Enum):
         Examples
         --------
         >>> HashFunction.MURMUR_HASH_2.digest(b"127.0.0.1:21000_0")
-        0
+        8096882486226037808
         """
         return murmur64a(data, MURMUR_SEED) if self is HashFunction.MURMUR_HASH_2 else xxh64(data)
 
@@ -91,6 +91,7 @@ class RingHash:
     locality_weighted_lb_config : whether locality weights count.
     overprovisioning_factor, healthy_panic_threshold, weighted_priority_health : see `priority_load`.
     local_locality : where the proxy runs, whose locality comes first; None if unknown.
+    ready_hash : whether keys are ready request hashes, ints, not to be hashed again (see `RequestHash`).
     libcxx_sort : whether points of equal hash lie as Envoy's own sort leaves them, not by list order; slow.
 
     Raises
@@ -124,6 +125,7 @@ class RingHash:
     healthy_panic_threshold: float = PANIC
     weighted_priority_health: bool = False
     local_locality: Locality | None = None
+    ready_hash: bool = False
     libcxx_sort: bool = False
 
     def __post_init__(self) -> None:
@@ -139,6 +141,7 @@ class RingHash:
         check_bool("use_hostname_for_hashing", self.use_hostname_for_hashing)
         check_balance_factor(self.hash_balance_factor)
         check_settings(self)
+        check_bool("ready_hash", self.ready_hash)
         check_bool("libcxx_sort", self.libcxx_sort)
 
     @overload

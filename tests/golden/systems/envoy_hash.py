@@ -11,6 +11,7 @@ import numpy as np
 from lbalgo import NoBackend, Outcome, State, View
 from lbalgo.active import MaglevTable, Ring
 from lbalgo.compat import envoy
+from lbalgo.compat.envoy.edf import Edf
 from tests.golden.systems import Replayed, Strange, count_mismatches, kind_of
 
 NOBODY = "!"
@@ -314,7 +315,7 @@ def _bounded(data: Any) -> Iterator[Replayed]:
 
 def _eds(data: Any) -> Iterator[Replayed]:
     known("eds_changes", data, {"alphabet", "cfg", "keys", "meta", "note"})
-    keys = data.get("keys") or [f"key-{i}" for i in range(1000)]
+    keys = data.get("keys") or [*(f"key-{i}" for i in range(800)), *map(str, range(200))]  # hash_picks' first
     for name, cfg in data["cfg"].items():
         fields = {"policy", "phases", "ring_hash_lb_config", "maglev_lb_config", "witness", "note"}
         known(name, cfg, fields)
@@ -349,12 +350,27 @@ def _eds_policy(name: str, cfg: Any) -> Any:
             given["hash_function"] = envoy.HashFunction[given["hash_function"]]
         return envoy.RingHash(**given, libcxx_sort=True)
     if cfg["policy"] == "round_robin":
-        return _round_robin(cfg["witness"])
+        return _RoundRobin(cfg["witness"])
     raise Strange(f"{name}: policy {cfg['policy']!r}")
 
 
-def _round_robin(witness: int) -> Any:
-    raise Strange("round_robin is not there yet")
+class _RoundRobin:
+    """Weighted round robin that restarts at every update, as the captured phases do."""
+
+    def __init__(self, witness: int) -> None:
+        self.witness = witness
+
+    def build(self, view: View[envoy.Host], previous: Any = None) -> _Turns:
+        return _Turns(view, self.witness)
+
+
+class _Turns:
+    def __init__(self, view: View[envoy.Host], witness: int) -> None:
+        self.able = [h for h, state in zip(view.backends, view.states.tolist(), strict=True) if state == State.HEALTHY]
+        self.edf = Edf([h.weight for h in self.able], witness)
+
+    def pick(self, key: Any) -> envoy.Host:
+        return self.able[self.edf.pick(lambda i: self.able[i].weight)]
 
 
 def _load_split(data: Any) -> Iterator[Replayed]:
