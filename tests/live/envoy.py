@@ -10,11 +10,14 @@ import json
 import random
 from typing import Any
 
+from lbalgo.compat import envoy
+from lbalgo.types import State
 from tests.live import drawing
 from tests.live.client import Client, get
 from tests.live.drawing import Config
 from tests.live.held import play
 from tests.live.origins import Origins
+from tests.live.player import Player
 from tests.live.servers import LOOPBACK, daemon, folder, free_port
 
 REQUESTS = 320
@@ -118,6 +121,7 @@ def _request(rng: random.Random) -> dict[str, Any]:
 
 def cluster(name: str, config: Config, origins: Origins) -> dict[str, Any]:
     """The cluster, as Envoy's bootstrap has it."""
+    config["addresses"] = [f"{LOOPBACK}:{port}" for port in origins.ports[: len(config["hosts"])]]
     groups: dict[tuple[int, str], list[dict[str, Any]]] = {}
     for index, host in enumerate(config["hosts"]):
         endpoint: dict[str, Any] = {
@@ -217,10 +221,76 @@ def capture(configs: list[Config], origins: Origins) -> list[list[int | None]]:
         (home / "envoy.json").write_text(json.dumps(bootstrap(configs, origins, port)))
         command = ["envoy", "-c", home / "envoy.json", "--concurrency", "1", "--disable-hot-restart", "-l", "warning"]
         with daemon(command, [port], home / "log", patience=60.0):
-            for index, config in enumerate(configs):  # Envoy may end a connection after an answer of its own
+            for index, config in enumerate(configs):  # one request at a time: Envoy may end a connection after an answer of its own
                 if "steps" in config:
                     found.append(play(port, requests(config, index), config["steps"], origins))
                     continue
                 with Client(port) as client:
                     found.append([answer.origin for answer in client.ask(requests(config, index), together=1)])
     return found
+
+
+def predict(config: Config, seen: list[int | None]) -> list[int | None]:
+    hosts, states = [], {}
+    for index, (host, address) in enumerate(zip(config["hosts"], config["addresses"], strict=True)):
+        zone = host.get("zone", "")
+        hosts.append(
+            envoy.Host(
+                address,
+                host["weight"],
+                hash_key=host.get("hash_key"),
+                hostname=host.get("hostname", ""),
+                priority=host.get("priority", 0),
+                locality=("r" if zone else "", zone, ""),
+                locality_weight=config.get("locality_weights", {}).get(zone, 0),
+            )
+        )
+        if "health" in host:
+            states[index] = _STATES[host["health"]]
+    player = Player(policy(config), hosts, states)
+    if "requests" in config:
+        request_hash = envoy.RequestHash.from_config(config["hash_policy"])
+        return [_by_hash(player, request_hash, request) for request in config["requests"]]
+    if "steps" in config:
+        return player.play(config["keys"], config["steps"])
+    return [player.pick(key) for key in config["keys"]]
+
+
+_STATES = {
+    "UNHEALTHY": State.UNHEALTHY,
+    "TIMEOUT": State.UNHEALTHY,
+    "DRAINING": State.DRAINING,
+    "DEGRADED": State.DEGRADED,
+}
+
+
+def _by_hash(player: Player, request_hash: Any, request: dict[str, Any]) -> int | None:
+    path = f"/x?{request['query']}"
+    asked = envoy.Request(headers=[tuple(h) for h in request["headers"]], path=path, source_ip=LOOPBACK)
+    return player.pick(request_hash.hash(asked))
+
+
+def policy(config: Config) -> Any:
+    """The policy that `lbalgo` has for it."""
+    shared = {
+        word: config[word]
+        for word in (
+            "use_hostname_for_hashing",
+            "hash_balance_factor",
+            "overprovisioning_factor",
+            "weighted_priority_health",
+            "minimum_ring_size",
+            "maximum_ring_size",
+            "table_size",
+        )
+        if word in config
+    }
+    if "panic" in config:
+        shared["healthy_panic_threshold"] = config["panic"]
+    if "locality_weights" in config:
+        shared["locality_weighted_lb_config"] = True
+    if "hash_policy" in config:
+        shared["ready_hash"] = True
+    if config["policy"] == "maglev":
+        return envoy.Maglev(**shared)
+    return envoy.RingHash(hash_function=envoy.HashFunction[config["hash_function"]], **shared)
