@@ -59,15 +59,6 @@ class Loaded:
     irrelevant: tuple[str, ...] = ()
     unsupported: tuple[str, ...] = ()
 
-    def view(self) -> View[Any]:
-        """What the policy is given at the start: the backends as the signals see them then."""
-        members = View.of(self.backends)
-        signals = copy.deepcopy(self.signals)
-        for signal in signals:
-            signal.sync(members.ids, 0.0)
-        factors, states, _ = settle(signals, members.ids, members.states.copy(), 0.0)
-        return View(members.backends, members.weights, factors, states, panic_below=self.panic_below)
-
     def balancer(self, **options: Any) -> Balancer[Any]:
         """A balancer of its own for this configuration; `options` are those of `Balancer` and win over these."""
         fixed = (FixedStates(dict(self.states)),) if self.states else ()
