@@ -29,17 +29,18 @@ B = TypeVar("B", bound=Backend)
 def hash_picker(
     policy: Any, view: View[B], previous: Picker[B] | None
 ) -> TicketPicker[B] | PriorityPicker[B] | BoundedPicker[B]:
-    """The picker of a hash policy; the policy makes a table by `_structure` and says who is in it by `_owning`."""
+    """The picker of a hash policy; the policy makes a table by `_structure`, and says by `_plan` who has part in it."""
     hosts, levels, priorities = _levels(policy, view)
     loads = zip(priorities.healthy, priorities.degraded, strict=True)
     loaded = [p for p, (healthy, degraded) in enumerate(loads) if healthy + degraded > 0]
     factor = policy.hash_balance_factor
-    owning = [policy._owning(n) for n in levels]
+    plans = [policy._plan(n) for n in levels]
+    owning = [slots for slots, _ in plans]
     if len(loaded) == 1 and factor is None:
-        n = levels[loaded[0]]
-        usable = _mask(len(view), owning[loaded[0]])
+        n, (slots, plan) = levels[loaded[0]], plans[loaded[0]]
+        usable = _mask(len(view), slots)
         return dialect_picker(
-            policy, view, previous, usable, lambda: policy._structure(view, hosts, n), request_hasher(policy)
+            policy, view, previous, usable, lambda: policy._structure(view, hosts, n, plan), request_hasher(policy)
         )
     members = owning if factor is None else [n.slots if own else () for n, own in zip(levels, owning, strict=True)]
     usable = _mask(len(view), [slot for p in loaded for slot in members[p]])
@@ -64,7 +65,7 @@ def hash_picker(
         ):
             tables.append(before.tables[p])
         else:
-            tables.append(policy._structure(view, hosts, n) if owning[p] and p in loaded else Structure())
+            tables.append(policy._structure(view, hosts, n, plans[p][1]) if owning[p] and p in loaded else Structure())
     picker = PriorityPicker(policy, shown, levels, tables, priorities, cursor_of(previous))
     if factor is None:
         return picker
@@ -76,7 +77,11 @@ def hash_picker(
 def hash_tables(policy: Any, view: View[Any]) -> tuple[Structure, ...]:
     """The structure of every priority, with traffic or without."""
     hosts, levels, _ = _levels(policy, view)
-    return tuple(policy._structure(view, hosts, n) if policy._owning(n) else Structure() for n in levels)
+    plans = [policy._plan(n) for n in levels]
+    return tuple(
+        policy._structure(view, hosts, n, plan) if slots else Structure()
+        for n, (slots, plan) in zip(levels, plans, strict=True)
+    )
 
 
 def _levels(policy: Any, view: View[Any]) -> tuple[Sequence[Host], list[Normalized], PriorityLoad]:

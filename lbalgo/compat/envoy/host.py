@@ -85,7 +85,7 @@ class Host:
 
         A metadata entry `hash_key` that is no string is passed over, as Envoy does.
         """
-        named = self.labels.get("hash_key") if self.hash_key is None else self.hash_key
+        named = self.labels.get("hash_key") if self.hash_key is None and self.metadata else self.hash_key
         if isinstance(named, str) and named:
             return named.encode()
         return (self.hostname if use_hostname else self.id).encode()
@@ -180,4 +180,7 @@ def hosts_of(view: View[Any]) -> tuple[Host, ...]:
     >>> [h.weight for h in hosts_of(View.of({"10.0.0.1:80": 2, "10.0.0.2:80": 1}))]
     [2, 1]
     """
+    given: tuple[Any, ...] = view.backends
+    if {type(b) for b in given} == {Host} and [b.weight for b in given] == view.weights.tolist():
+        return given
     return tuple(host_of(b, w) for b, w in zip(view.backends, view.weights.tolist(), strict=True))

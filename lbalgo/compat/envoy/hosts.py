@@ -86,9 +86,11 @@ def host_sets(
     >>> [(s.hosts, s.healthy, s.excluded) for s in sets]
     [((0,), (), (0,)), ((1,), (1,), ())]
     """
-    levels: list[list[int]] = [[] for _ in range(max((h.priority for h in hosts), default=0) + 1)]
-    for slot, host in enumerate(hosts):
-        levels[host.priority].append(slot)
+    ranks = [host.priority for host in hosts]
+    lowest = max(ranks, default=0)
+    levels: list[list[int]] = [[] for _ in range(lowest + 1)] if lowest else [list(range(len(hosts)))]
+    for slot, rank in enumerate(ranks if lowest else ()):
+        levels[rank].append(slot)
     made = []
     for level in levels:
         places: dict[Locality, list[int]] = {}
@@ -105,19 +107,25 @@ def host_sets(
 def _by_health(
     slots: Sequence[int], states: Sequence[int]
 ) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
-    def of(state: State) -> tuple[int, ...]:
-        return tuple(slot for slot in slots if states[slot] == state)
+    everybody, theirs = tuple(slots), [states[slot] for slot in slots]
+    if not any(theirs):
+        return everybody, everybody, (), ()
 
-    return tuple(slots), of(State.HEALTHY), of(State.DEGRADED), of(State.DRAINING)
+    def of(state: int) -> tuple[int, ...]:
+        return tuple([slot for slot, its in zip(everybody, theirs, strict=True) if its == state])
+
+    return everybody, of(State.HEALTHY), of(State.DEGRADED), of(State.DRAINING)
 
 
 def _locality_weight(hosts: Sequence[Host], slots: Sequence[int]) -> int:
     weight = hosts[slots[0]].locality_weight
-    for slot in slots:
-        if hosts[slot].locality_weight != weight:
-            other = hosts[slot].locality_weight
-            raise ConfigError("locality_weight", other, f"of {hosts[slot].id!r} must be its locality's, {weight}")
-    total = sum(hosts[slot].weight for slot in slots)
+    given = [hosts[slot].locality_weight for slot in slots]
+    if given.count(weight) != len(given):
+        odd = next(i for i, other in enumerate(given) if other != weight)
+        raise ConfigError(
+            "locality_weight", given[odd], f"of {hosts[slots[odd]].id!r} must be its locality's, {weight}"
+        )
+    total = sum([hosts[slot].weight for slot in slots])
     if total > WEIGHTS:
         raise ConfigError("weight", total, f"in sum of the locality {hosts[slots[0]].locality!r} exceeds {WEIGHTS}")
     return weight

@@ -136,10 +136,10 @@ class Maglev:
     _content = structure_content
     _check = structure_check
 
-    def _owning(self, n: Normalized) -> Sequence[int]:
-        return n.slots
+    def _plan(self, n: Normalized) -> tuple[Sequence[int], Any]:
+        return n.slots, None
 
-    def _structure(self, view: View[Any], hosts: Sequence[Host], n: Normalized) -> Structure:
+    def _structure(self, view: View[Any], hosts: Sequence[Host], n: Normalized, plan: Any) -> Structure:
         salts = salts_of(view)
         if len(n.slots) == 1:
             return MaglevTable(n.slots, salts)

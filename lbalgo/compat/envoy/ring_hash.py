@@ -181,18 +181,14 @@ class RingHash:
     _content = structure_content
     _check = structure_check
 
-    def _counts(self, n: Normalized) -> I64:
-        return ring_counts(n, self.minimum_ring_size, self.maximum_ring_size)
-
-    def _owning(self, n: Normalized) -> Sequence[int]:
-        """Those who get a point."""
+    def _plan(self, n: Normalized) -> tuple[Sequence[int], Any]:
+        """Those who get a point, and how many each host gets."""
         if not n.slots:
-            return ()
-        counts = self._counts(n)
-        return n.slots if counts.all() else np.asarray(n.slots)[counts > 0].tolist()
+            return (), None
+        counts = ring_counts(n, self.minimum_ring_size, self.maximum_ring_size)
+        return n.slots if counts.all() else np.asarray(n.slots)[counts > 0].tolist(), counts
 
-    def _structure(self, view: View[Any], hosts: Sequence[Host], n: Normalized) -> Structure:
-        counts = self._counts(n)
+    def _structure(self, view: View[Any], hosts: Sequence[Host], n: Normalized, counts: Any) -> Structure:
         prefixes = [hosts[slot].key(use_hostname=self.use_hostname_for_hashing) + SEPARATOR for slot in n.slots]
         murmur = self.hash_function is HashFunction.MURMUR_HASH_2
         points = numbered(prefixes, counts, int(murmur), MURMUR_SEED if murmur else 0)
@@ -212,8 +208,9 @@ def ring_counts(n: Normalized, minimum: int, maximum: int) -> I64:
     """
     scale = min(math.ceil(n.least * minimum) / n.least, float(maximum))
     # Envoy counts points up by 1.0 while below the target: after each host the least whole number not below it.
-    targets = np.ceil(np.cumsum(np.asarray(n.weights) * scale))
-    return np.diff(targets, prepend=0.0).astype(np.int64)
+    targets = np.ceil(np.cumsum(np.array(n.weights) * scale)).astype(np.int64)
+    targets[1:] -= targets[:-1].copy()
+    return targets
 
 
 def sorted_by_libcxx(points: Any, owners: Any) -> tuple[Any, Any]:
