@@ -59,43 +59,48 @@ TABLE_32 = _table_32()
 
 def one_at_a_time(data: Sequence[Any], size: int) -> Any:
     """Jenkins' one-at-a-time."""
-    h: Any = 0
+    return one_at_a_time_end(one_at_a_time_rounds(data, size))
+
+
+def one_at_a_time_rounds(data: Sequence[Any], size: int, h: Any = 0) -> Any:
+    """Its rounds, from state `h` on."""
     for i in range(size):
         h = (h + data[i]) & M
         h = (h + (h << 10)) & M
         h = h ^ h >> 6
+    return h
+
+
+def one_at_a_time_end(h: Any) -> Any:
+    """Its end."""
     h = (h + (h << 3)) & M
     h = h ^ h >> 11
     return (h + (h << 15)) & M
 
 
-def fnv1_64(data: Sequence[Any], size: int) -> Any:
-    """FNV-1, the low 32 of 64 bits."""
-    h: Any = FNV_BASIS_64
+def fnv1_64(data: Sequence[Any], size: int, h: Any = FNV_BASIS_64) -> Any:
+    """FNV-1, the low 32 of 64 bits, from state `h` on."""
     for i in range(size):
         h = h * FNV_PRIME_64 & M ^ data[i]
     return h
 
 
-def fnv1a_64(data: Sequence[Any], size: int) -> Any:
-    """What is called FNV-1a 64: its constants cut to 32 bits."""
-    h: Any = FNV_BASIS_64
+def fnv1a_64(data: Sequence[Any], size: int, h: Any = FNV_BASIS_64) -> Any:
+    """What is called FNV-1a 64: its constants cut to 32 bits; from state `h` on."""
     for i in range(size):
         h = (h ^ data[i]) * FNV_PRIME_64 & M
     return h
 
 
-def fnv1_32(data: Sequence[Any], size: int) -> Any:
-    """FNV-1, 32 bits."""
-    h: Any = FNV_BASIS_32
+def fnv1_32(data: Sequence[Any], size: int, h: Any = FNV_BASIS_32) -> Any:
+    """FNV-1, 32 bits, from state `h` on."""
     for i in range(size):
         h = h * FNV_PRIME_32 & M ^ data[i]
     return h
 
 
-def fnv1a_32(data: Sequence[Any], size: int) -> Any:
-    """FNV-1a, 32 bits."""
-    h: Any = FNV_BASIS_32
+def fnv1a_32(data: Sequence[Any], size: int, h: Any = FNV_BASIS_32) -> Any:
+    """FNV-1a, 32 bits, from state `h` on."""
     for i in range(size):
         h = (h ^ data[i]) * FNV_PRIME_32 & M
     return h
@@ -213,15 +218,24 @@ def jenkins(data: Sequence[Any], size: int) -> Any:
     return ((c ^ b) - _rotated(b, 24)) & M
 
 
-def crc32_columns(data: Sequence[Any], size: int) -> Any:
-    """`crc32` of columns."""
-    h: Any = np.full_like(data[0], M)
+def crc32_rounds(data: Sequence[Any], size: int, h: Any = M) -> Any:
+    """The rounds of CRC-32 for columns, from state `h` on."""
     for i in range(size):
         h = TABLE_32[(h ^ data[i]) & 0xFF] ^ h >> 8
+    return h
+
+
+def crc32_end(h: Any) -> Any:
+    """The end of `crc32`: 15 bits are left."""
     return ~h >> 16 & CRC_BITS
 
 
 CHARS = (one_at_a_time, fnv1_64, fnv1a_64, fnv1_32, fnv1a_32)  # take bytes for signed chars
+ROUNDS: dict[str, tuple[Callable[..., Any], Callable[[Any], Any]]] = {  # byte after byte: rounds, and an end
+    "one_at_a_time": (one_at_a_time_rounds, one_at_a_time_end),
+    "crc32": (crc32_rounds, crc32_end),
+    **{f.__name__: (f, lambda h: h) for f in (fnv1_64, fnv1a_64, fnv1_32, fnv1a_32)},
+}
 
 
 def digest_crc32(key: bytes) -> int:
