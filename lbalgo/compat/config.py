@@ -27,6 +27,8 @@ T = TypeVar("T")
 D = TypeVar("D")
 Kind: TypeAlias = type[T] | Callable[[str, Any], T]  # a type to be an instance of, or a function of path and value
 
+KINDS = ("irrelevant", "honoured", "unsupported")
+
 
 @dataclass(frozen=True)
 class Loaded:
@@ -89,16 +91,20 @@ class Account:
 
     def honour(self, path: str) -> None:
         """This field takes part in the decision."""
-        self._fields[path] = "honoured"
+        self._note(path, "honoured")
 
     def ignore(self, path: str) -> None:
         """This field cannot change the decision, as a stated list says."""
-        self._fields[path] = "irrelevant"
+        self._note(path, "irrelevant")
 
     def refuse(self, path: str, why: str = "is not understood") -> None:
         """This field is not supported, and why."""
-        self._fields[path] = "unsupported"
-        self._reasons[path] = why
+        self._note(path, "unsupported")
+        self._reasons.setdefault(path, why)
+
+    def _note(self, path: str, kind: str) -> None:
+        """One path may stand for several fields (a repeated keyword): then the gravest counts."""
+        self._fields[path] = max(self._fields.get(path, kind), kind, key=KINDS.index)
 
     def fields(self, kind: str) -> tuple[str, ...]:
         """The paths of one kind, in the order in which they were met."""
@@ -115,8 +121,7 @@ class Account:
         ------
         ConfigError : strict, and there are unsupported fields; the value is the tuple of all their paths.
         """
-        kinds = ("honoured", "irrelevant", "unsupported")
-        lists = {kind: self.fields(kind) for kind in kinds}
+        lists = {kind: self.fields(kind) for kind in KINDS}
         if strict and lists["unsupported"]:
             paths = lists["unsupported"]
             raise ConfigError("unsupported", paths, "; ".join(f"{path}: {self._reasons[path]}" for path in paths))
