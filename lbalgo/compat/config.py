@@ -110,7 +110,7 @@ class Account:
         """The paths of one kind, in the order in which they were met."""
         return tuple(path for path, what in self._fields.items() if what == kind)
 
-    def close(self, *, strict: bool = True) -> dict[str, tuple[str, ...]]:
+    def close(self, *, strict: bool = True) -> dict[str, Any]:
         """The three lists, by the names they have in `Loaded`.
 
         Parameters
@@ -307,7 +307,7 @@ class Fields:
                 for path in leaves(self.where(name), value):
                     self.account.refuse(path)
 
-    def close(self, *, strict: bool = True) -> dict[str, tuple[str, ...]]:
+    def close(self, *, strict: bool = True) -> dict[str, Any]:
         """`settle`, then the three lists of the account; see `Account.close`."""
         self.settle()
         return self.account.close(strict=strict)

@@ -5,6 +5,7 @@ decisions; `LeastTime` and `Sticky` are of later versions and follow their descr
 line. All methods work on one machine (`upstream`), which knows weights, turns, failures and what is under way.
 """
 
+from lbalgo.compat.nginx.config import load
 from lbalgo.compat.nginx.described import LeastTime, Sticky
 from lbalgo.compat.nginx.keyed import Hash, IpHash
 from lbalgo.compat.nginx.methods import session_of
@@ -21,5 +22,6 @@ __all__ = [
     "Server",
     "Sticky",
     "address",
+    "load",
     "session_of",
 ]
