@@ -6,6 +6,7 @@ mappings and endpoints are read with Envoy's defaults for what they lack.
 
 from lbalgo.compat.envoy.bounded_load import BoundedPicker
 from lbalgo.compat.envoy.composite import PriorityPicker
+from lbalgo.compat.envoy.edf import Edf
 from lbalgo.compat.envoy.host import Host, Locality, host_of, hosts_of
 from lbalgo.compat.envoy.hosts import (
     HostSet,
@@ -15,7 +16,9 @@ from lbalgo.compat.envoy.hosts import (
     host_sets,
     priority_load,
 )
+from lbalgo.compat.envoy.least_request import LeastRequest, SelectionMethod, choice_law
 from lbalgo.compat.envoy.maglev import Maglev
+from lbalgo.compat.envoy.random import Random
 from lbalgo.compat.envoy.request_hash import (
     CookieHash,
     FilterStateHash,
@@ -27,26 +30,48 @@ from lbalgo.compat.envoy.request_hash import (
 )
 from lbalgo.compat.envoy.retry import RetryPolicy, choose_host, previous_priorities
 from lbalgo.compat.envoy.ring_hash import HashFunction, RingHash
+from lbalgo.compat.envoy.round_robin import RoundRobin
+from lbalgo.compat.envoy.slow_start import SlowStartConfig
+from lbalgo.compat.envoy.zone_aware import (
+    Callers,
+    ForceLocalZone,
+    LocalityBasis,
+    ZoneAwareLbConfig,
+    ZoneRouting,
+    zone_routing,
+)
 
 __all__ = [
     "BoundedPicker",
+    "Callers",
     "CookieHash",
+    "Edf",
     "FilterStateHash",
+    "ForceLocalZone",
     "HashFunction",
     "HeaderHash",
     "Host",
     "HostSet",
+    "LeastRequest",
     "Locality",
+    "LocalityBasis",
     "LocalityHosts",
     "Maglev",
     "PriorityLoad",
     "PriorityPicker",
     "QueryParameterHash",
+    "Random",
     "Request",
     "RequestHash",
     "RetryPolicy",
     "RingHash",
+    "RoundRobin",
+    "SelectionMethod",
+    "SlowStartConfig",
     "SourceIpHash",
+    "ZoneAwareLbConfig",
+    "ZoneRouting",
+    "choice_law",
     "choose_host",
     "effective_locality_weights",
     "host_of",
@@ -54,4 +79,5 @@ __all__ = [
     "hosts_of",
     "previous_priorities",
     "priority_load",
+    "zone_routing",
 ]
