@@ -141,8 +141,8 @@ def replay_config(config: Any) -> Replayed:
         expected = config["tries"].split()
         if len(expected) != config["n"]:
             raise Strange(f"{name}: {len(expected)} requests instead of {config['n']}")
-        got = [run.serve(key_of(i), dead) for i in range(config["n"])]
-        return Replayed(name, sum(map(len, expected)), sum(map(count_mismatches, expected, got)))
+        found = [run.serve(key_of(i), dead) for i in range(config["n"])]
+        return Replayed(name, sum(map(len, expected)), sum(map(count_mismatches, expected, found)))
     if algo == "timed":
         wrong = decisions = 0
         for i, (second, up, tries) in enumerate(config["obs"]):
@@ -151,7 +151,7 @@ def replay_config(config: Any) -> Replayed:
             wrong += count_mismatches(tries, run.serve(key_of(i), set() if up else {0}))
             decisions += len(tries)
         return Replayed(name, decisions, wrong)
-    picks = []
+    picks: list[int] = []
     if algo == "held":
         under_way: list[int] = []
         for op in config["ops"]:

@@ -1,0 +1,159 @@
+"""The shard director where more decides than the key and who is healthy: alternates, warm-up, ramp-up.
+
+* ``alt`` k skips k backends of the key's order: with ``healthy=CHOSEN`` whatever their health, and then the first
+  healthy one is used; with ``ALL`` k healthy ones; with ``IGNORE`` health plays no part at all. If nobody healthy is
+  left, the last healthy one that was skipped is used. k is cut to one less than there are backends.
+* ``warmup`` and ``rampup`` (only for alt=0, not with IGNORE): let c be the choice and a the next healthy one. If c
+  became healthy less than its rampup ago, a is used with a probability that falls from 1 to 0 in that time. Else a is
+  used with the probability `warmup`. But a is never used within its own rampup. One random double, of two draws of 31
+  bits, the coarser first, is taken where a probability decides.
+
+Costs: a pick walks the ring until it has met the backends it skips. Source: Varnish 7.1 documentation, vmod_directors,
+"shard"; behaviour of 7.1.1.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Container, Iterator, Sequence
+from itertools import islice
+from typing import Any
+
+import numpy as np
+
+from lbalgo.active import Ring
+from lbalgo.compat.draws import Draws, WordDraws
+from lbalgo.compat.varnish.backend import backend_of, healthy
+from lbalgo.compat.varnish.ring import TICKETS, ring_of
+from lbalgo.types import Outcome
+from lbalgo.view import View
+
+
+class Healthy(enum.Enum):
+    """How health counts: what the parameter ``healthy`` of ``.backend()`` says.
+
+    Examples
+    --------
+    >>> Healthy("CHOSEN")
+    <Healthy.CHOSEN: 'CHOSEN'>
+    """
+
+    CHOSEN = "CHOSEN"
+    ALL = "ALL"
+    IGNORE = "IGNORE"
+
+
+class ShardMachine:
+    """The shard director where a decision depends on more than key and health: alternates, warm-up, time."""
+
+    def __init__(self, policy: Any, draws: Draws) -> None:
+        self.policy = policy
+        self.draws = draws
+        self.ticket = TICKETS[policy.by]
+        self.of: tuple[Any, ...] = ()
+        self.ring: Ring | None = None
+        self.rows: list[int] = []
+        self.healthy: dict[int, bool] = {}
+        self.since: dict[int, float] = {}  # when a row became healthy
+        self.rampup: dict[int, float] = {}  # seconds
+        self.now: float | None = None
+        self.open: dict[int, int] = {}
+
+    def sync(self, rows: Sequence[int], view: View[Any]) -> None:
+        """Make these the backends. Who joins later, or turns healthy, ramps up from now; the first are warm."""
+        members = [backend_of(backend) for backend in view.backends]
+        of = tuple((m.ident or m.id, w) for m, w in zip(members, view.weights.tolist(), strict=True))
+        if of != self.of:
+            self.ring = ring_of([i for i, _ in of], [w for _, w in of], self.policy.replicas) if of else None
+            self.of = of
+        able = dict(zip(rows, healthy(view).tolist(), strict=True))
+        if self.rows:
+            for row, ok in able.items():
+                if ok and not self.healthy.get(row, False):
+                    self.since[row] = -np.inf if self.now is None else self.now
+        self.since = {row: self.since.get(row, -np.inf) for row in rows}
+        self.rampup = {
+            row: self.policy.duration if m.rampup is None else m.rampup for row, m in zip(rows, members, strict=True)
+        }
+        self.rows, self.healthy = list(rows), able
+        self.open = {row: count for row, count in self.open.items() if count}
+
+    def choose(self, key: bytes | None, skip: Container[int]) -> int:
+        """The row of the backend; those tried are taken for sick, whatever else may be ignored."""
+        if self.ring is None:
+            return -1
+        ticket = (self.draws() << 33) if key is None else self.ticket(key)
+        order = (self.rows[slot] for slot in self.ring.walk(ticket))
+        if self.policy.healthy is Healthy.IGNORE:
+            order = (row for row in order if row not in skip)
+            return next(islice(order, int(self.alt), None), -1)
+        if self.policy.alt == 0:
+            able = (row for row in order if self.usable(row, skip))
+            return self.warmed(next(able, -1), able)
+        spare = -1
+        left = self.alt
+        for row in order:
+            usable = self.usable(row, skip)
+            if left == 0 and usable:
+                return row
+            spare = row if usable else spare
+            if left and (usable or self.policy.healthy is Healthy.CHOSEN):
+                left -= 1
+        return spare
+
+    @property
+    def alt(self) -> int:
+        """How many to skip, cut to one less than there are."""
+        return min(int(self.policy.alt), len(self.rows) - 1)
+
+    def usable(self, row: int, skip: Container[int]) -> bool:
+        """Whether a row is healthy and was not tried."""
+        return self.healthy[row] and row not in skip
+
+    def warmed(self, chosen: int, others: Iterator[int]) -> int:
+        """The choice, or its alternate if that is to be warmed up or the choice is not warm yet."""
+        if chosen < 0:
+            return -1
+        if self.warming(chosen):
+            if self.double() * self.rampup[chosen] < self.age(chosen):
+                return chosen
+        elif self.policy.warmup == 0 or self.double() > self.policy.warmup:
+            return chosen
+        other = next(others, -1)
+        return chosen if other < 0 or self.warming(other) else other
+
+    def warming(self, row: int) -> bool:
+        """Whether a row became healthy less than its rampup ago."""
+        return bool(self.policy.rampup) and self.age(row) < self.rampup[row]
+
+    def age(self, row: int) -> float:
+        """Seconds since a row became healthy."""
+        return (0.0 if self.now is None else self.now) - self.since[row]
+
+    def double(self) -> float:
+        """A random number in [0, 1): two draws, the first the coarser."""
+        coarse = self.draws()
+        return coarse * 2.0**-31 + self.draws() * 2.0**-62
+
+    def started(self, row: int, cost: float, now: float) -> None:
+        """One request more is under way, which decides nothing here."""
+        self.advance(now)
+        self.open[row] = self.open.get(row, 0) + 1
+
+    def finished(self, row: int, outcome: Outcome, latency: float | None, now: float) -> None:
+        """One request less is under way."""
+        self.advance(now)
+        self.open[row] = max(self.open.get(row, 0) - 1, 0)
+
+    def advance(self, now: float) -> None:
+        """It is `now`."""
+        self.now = now if self.now is None else max(self.now, now)
+
+    def at(self, row: int) -> float:
+        """Requests under way."""
+        return float(self.open.get(row, 0))
+
+    def reseed(self, seed: int) -> None:
+        """Moves lbalgo's own words, if they are drawn from."""
+        if isinstance(self.draws, WordDraws):
+            self.draws.state = seed
