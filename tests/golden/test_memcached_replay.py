@@ -1,0 +1,161 @@
+"""Captured decisions of twemproxy and libmemcached, one by one; and that a changed constant would be seen."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lbalgo.compat.memcached import draws, hashes, libmemcached, names, server, twemproxy
+from tests.golden.systems import Strange, replayer
+from tests.golden.systems.memcached import replay
+
+VECTORS = Path(__file__).parent / "vectors" / "classic"
+FILES = {stem: json.loads((VECTORS / f"{stem}.json").read_text("utf-8")) for stem in ("twemproxy", "libmemcached")}
+
+
+def replayed(stem, wanted=lambda config: True):
+    data = FILES[stem]
+    return list(replay(stem, {**data, "configs": [c for c in data["configs"] if wanted(c)]}))
+
+
+@pytest.mark.parametrize("stem", FILES)
+def test_every_configuration_replays(stem):
+    assert replayer(stem, FILES[stem]) is replay
+    results = replayed(stem)
+    assert len(results) >= len([c for c in FILES[stem]["configs"] if c.get("algo") != "note"])
+    assert all(result.decisions >= 400 for result in results)
+    assert [result for result in results if result.mismatches] == []
+
+
+def wrong(stem, wanted):
+    """Whether every one of these configurations has a mismatch."""
+    results = replayed(stem, wanted)
+    assert results
+    return all(result.mismatches > 0 for result in results)
+
+
+def dialect(name, hash=None):
+    return lambda c: c.get("dist") == name and hash in (None, c["hash"]) and c.get("set") != "n50w"
+
+
+def test_points_of_a_server(monkeypatch):
+    """With 15 bits of hash nearly all keys are on one point, whatever the others are: crc32 sees nothing."""
+    monkeypatch.setattr(twemproxy, "POINTS_PER_SERVER", 80)
+    assert wrong("twemproxy", lambda c: c["dist"] == "ketama" and c["hash"] != "crc32")
+    monkeypatch.setattr(libmemcached, "POINTS_PER_SERVER", 50)
+    monkeypatch.setattr(libmemcached, "POINTS_PER_SERVER_KETAMA", 80)
+    assert wrong("libmemcached", lambda c: "dist" in c and c["dist"] != "modula" and c["hash"] != "crc")
+
+
+def test_counts_in_single_precision(monkeypatch):
+    def exact(weights, per_server, epsilon):
+        return weights * per_server // 4 * len(weights) // int(weights.sum())
+
+    monkeypatch.setattr(libmemcached, "float32_counts", exact)
+    assert wrong("libmemcached", lambda c: c.get("dist") == "weighted" and c["set"] == "n50")
+
+
+def test_the_port_that_is_left_out(monkeypatch):
+    for module in (server, twemproxy, libmemcached):
+        monkeypatch.setattr(module, "DEFAULT_PORT", 11212)
+    assert wrong("libmemcached", lambda c: c.get("set") == "n8p" and c["dist"] != "modula")
+
+
+def test_md5(monkeypatch):
+    monkeypatch.setattr(names, "SINES", [names.SINES[0] + 1, *names.SINES[1:]])
+    assert wrong("twemproxy", dialect("ketama"))
+    assert wrong("libmemcached", dialect("weighted"))
+
+
+@pytest.mark.parametrize(
+    ("constant", "hash"),
+    [
+        ("FNV_PRIME_32", "fnv1_32"),
+        ("FNV_PRIME_32", "fnv1a_32"),
+        ("FNV_PRIME_64", "fnv1_64"),
+        ("FNV_PRIME_64", "fnv1a_64"),
+        ("MURMUR_SEED", "murmur"),
+        ("MURMUR_SEED", "murmur3"),
+        ("MURMUR_M", "murmur"),
+        ("JENKINS_START", "jenkins"),
+    ],
+)
+def test_constants_of_hashes(monkeypatch, constant, hash):
+    monkeypatch.setattr(hashes, constant, getattr(hashes, constant) + 2)
+    assert wrong("libmemcached", lambda c: c.get("hash") == hash)
+    if hash != "murmur3":
+        assert wrong("twemproxy", lambda c: c["hash"] == hash and c["dist"] != "random")
+
+
+def test_signed_characters(monkeypatch):
+    plain = {f.__name__: lambda key, f=f: f(key, len(key)) for f in hashes.CHARS}
+    for name, function in plain.items():
+        monkeypatch.setitem(hashes.DIGESTS, name, function)
+    assert wrong("twemproxy", lambda c: c["hash"] in plain and c["dist"] != "random" and c["keys"] == "mix")
+    assert wrong("libmemcached", lambda c: c.get("hash") in plain and c.get("keys") == "mix")
+
+
+def test_a_register_that_is_cut_to_16_bits_is_not_crc16(monkeypatch):
+    whole = hashes.DIGESTS["crc16"]
+    monkeypatch.setitem(hashes.DIGESTS, "crc16", lambda key: whole(key) & 0xFFFF)
+    assert wrong("twemproxy", lambda c: c["hash"] == "crc16")
+
+
+def test_fifteen_bits(monkeypatch):
+    monkeypatch.setattr(hashes, "CRC_BITS", 0xFFFF)
+    assert wrong("twemproxy", lambda c: c["hash"] == "crc32" and c["dist"] == "modula")
+    assert wrong(
+        "libmemcached", lambda c: c.get("hash") == "crc" and c.get("dist") == "consistent" and c["set"] != "n5w"
+    )
+
+
+def test_tags(monkeypatch):
+    monkeypatch.setattr(twemproxy, "tagged", lambda key, tag: key)
+    assert wrong("twemproxy", lambda c: "hash_tag" in c)
+
+
+def test_draws(monkeypatch):
+    generator = draws.GlibcRandom
+    monkeypatch.setattr(draws, "GlibcRandom", lambda seed: generator(seed + 1))
+    assert wrong("twemproxy", dialect("random"))
+
+
+def test_ejection(monkeypatch):
+    monkeypatch.setattr(twemproxy, "live", lambda view, ejects: np.ones(len(view), dtype=bool))
+    assert wrong("twemproxy", lambda c: "eject" in c)
+
+
+def test_the_tie_of_two_points_goes_to_the_earlier_server():
+    """10.1.0.0 and its like: two names, one point; found by looking for a pair among 160 000 points."""
+    ids = [f"10.1.{i // 250}.{i % 250}" for i in range(1000)]
+    counts = np.full(len(ids), 40)
+    points = names.md5_points([i.encode() for i in ids], counts)
+    order = np.argsort(points, kind="stable")
+    pairs = np.flatnonzero(np.diff(points[order].astype(np.int64)) == 0)
+    assert len(pairs), "one in 2**32 for each of 160 000**2 / 2 pairs: three of them expected"
+    first, second = sorted(int(order[i]) // 160 for i in (pairs[0], pairs[0] + 1))
+    point = int(points[order[pairs[0]]])
+    for listed, winner in (([first, second], first), ([second, first], second)):
+        pool = [ids[i] for i in listed]
+        picker = twemproxy.Twemproxy().build(pool)
+        assert pool[picker.slot(point << 32)] == ids[winner]
+
+
+@pytest.mark.parametrize(
+    ("stem", "change"),
+    [
+        ("twemproxy", {"surprise": 1}),
+        ("twemproxy", {"keys": "rot13"}),
+        ("twemproxy", {"servers": [{"host": "a", "port": 1, "priority": 2}]}),
+        ("libmemcached", {"algo": "other"}),
+        ("libmemcached", {"surprise": 1}),
+        ("libmemcached", {"bundled_same": False, "bundled": None, "bundled_picks": None}),
+    ],
+)
+def test_what_is_not_understood_is_refused(stem, change):
+    config = {**FILES[stem]["configs"][7], **change}
+    if change.get("bundled_same") is False:
+        del config["bundled_picks"], config["bundled"]
+    with pytest.raises(Strange):
+        list(replay(stem, {**FILES[stem], "configs": [config]}))
