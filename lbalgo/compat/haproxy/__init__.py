@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from lbalgo.compat.haproxy.agent import Agent, AgentReply, parse_agent
 from lbalgo.compat.haproxy.checks import HealthChecks
+from lbalgo.compat.haproxy.config import load
 from lbalgo.compat.haproxy.farm import Farm, FarmMachine, Standing
 from lbalgo.compat.haproxy.hash import Affinity, Hash, HashPicker
 from lbalgo.compat.haproxy.hashing import Function, HashType, Method, crc32, djb2, full_avalanche, sdbm, wt6
@@ -57,6 +58,7 @@ __all__ = [
     "djb2",
     "dynamic_maxconn",
     "full_avalanche",
+    "load",
     "numeric_ids",
     "parse_agent",
     "sdbm",
