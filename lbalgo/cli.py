@@ -188,7 +188,7 @@ def _move(args: argparse.Namespace) -> list[str]:
         pool.view = pool.with_member(Endpoint(*id_and_weight("--add", text, separator=":", default=1.0)))
     keys = read_keys(args.keys) if args.keys else None
     try:
-        change = disruption(picker, pool.build(previous=picker), keys)
+        change = disruption(picker, pool.after(picker), keys)
     except NoBackend as error:
         raise InputError(f"move: after the change {error}") from None
     except LBError as error:

@@ -11,9 +11,11 @@ from lbalgo.cli_input import InputError, read_policy, read_pool, read_text
 from lbalgo.endpoint import Endpoint
 from lbalgo.errors import ConfigError, DuplicateBackend, LBError, UnknownBackend
 from lbalgo.measure.compare import with_member, without
+from lbalgo.measure.disruption import successor
 from lbalgo.view import View
 
 SYSTEMS = {"envoy": "cluster", "haproxy": "backend", "nginx": "upstream"}  # and what a part of its file is called
+KEYWORDS = {"cluster": "name"}  # what `load` calls that part, if not the same
 
 
 @dataclass
@@ -46,10 +48,17 @@ class Source:
         except DuplicateBackend:
             raise InputError(f"--add {backend.id}: {self.name} has a backend {backend.id!r} already") from None
 
-    def build(self, view: View[Any] | None = None, previous: Any = None) -> Any:
+    def build(self) -> Any:
         """The policy's picker; what it refuses is told with its name."""
         try:
-            return self.policy.build(self.view if view is None else view, previous=previous)
+            return self.policy.build(self.view)
+        except ConfigError as error:
+            raise InputError(f"{self.policy_name}: {error}") from None
+
+    def after(self, picker: Any) -> Any:
+        """The picker for the view as it is now, built from an earlier one, which stays as it was."""
+        try:
+            return successor(self.policy, picker, self.view)
         except ConfigError as error:
             raise InputError(f"{self.policy_name}: {error}") from None
 
@@ -95,7 +104,9 @@ def read_source(args: argparse.Namespace, default: View[Any] | None = None, poli
 def _system(system: str, path: str, part: str | None) -> Source:
     text = read_text(path)
     try:
-        loaded = import_module(f"lbalgo.compat.{system}").load(text, **{SYSTEMS[system]: part})
+        loaded = import_module(f"lbalgo.compat.{system}").load(
+            text, **{KEYWORDS.get(SYSTEMS[system], SYSTEMS[system]): part}
+        )
         return Source(loaded.view(), path, loaded.policy, f"{system} {type(loaded.policy).__name__}")
     except ImportError as error:
         raise InputError(f"--{system} {path}: {error}") from None

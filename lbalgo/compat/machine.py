@@ -77,6 +77,11 @@ class MachinePicker(Generic[B]):
         self._slots = {row: slot for slot, row in enumerate(rows.tolist())}
 
     @property
+    def takes_key(self) -> bool:
+        """Whether the key matters, so that it makes sense to ask which keys move."""
+        return bool(getattr(self.policy, "takes_key", False))
+
+    @property
     def load(self) -> Any:
         """The machine, which hears of requests."""
         return self.machine

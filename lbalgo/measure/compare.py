@@ -13,7 +13,7 @@ from lbalgo.endpoint import Endpoint
 from lbalgo.errors import ConfigError
 from lbalgo.hashing import hash_many
 from lbalgo.measure.balance import Balance, balance
-from lbalgo.measure.disruption import Disruption, disruption
+from lbalgo.measure.disruption import WALKED, Disruption, disruption, successor
 from lbalgo.policies.building import KEYED
 from lbalgo.types import Backend, TicketDecided
 from lbalgo.view import View
@@ -151,21 +151,29 @@ def _measure(
     except (ConfigError, LookupError) as error:
         return Row(name, reason=str(error))
     if not isinstance(picker, TicketDecided):
-        return Row(name, build=build, pick=pick, reason="decides by load: without traffic it has no shares")
+        if not getattr(picker, "takes_key", False):
+            why = "decides by load or by turns of its own: without traffic it has no shares"
+            return Row(name, build=build, pick=pick, reason=why)
+        row = Row(name, build=build, pick=pick, reason="decides by more than the key: it has no exact shares")
+        return _moved(row, policy, picker, fewer, more, keys[:WALKED])
     some = keys[:_BULK]
     bulk = _least(lambda: picker.pick_many(picker.tickets(some)), timer, rounds) / len(some)
     row = Row(name, balance(picker), balance(picker, keys), build=build, pick=pick, bulk=bulk)
     if getattr(picker, "source", KEYED) != KEYED:
         return replace(row, reason="takes no key, so no key moves")
+    return _moved(row, policy, picker, fewer, more, keys)
+
+
+def _moved(row: Row, policy: Any, picker: Any, fewer: View[Any], more: View[Any], keys: Any) -> Row:
     leave, not_leave = _change(policy, picker, fewer, keys)
     join, not_join = _change(policy, picker, more, keys)
     reasons = [f"{what}: {why}" for what, why in (("leave", not_leave), ("join", not_join)) if why]
-    return replace(row, leave=leave, join=join, reason="; ".join(reasons))
+    return replace(row, leave=leave, join=join, reason="; ".join([*([row.reason] if row.reason else []), *reasons]))
 
 
 def _change(policy: Any, picker: Any, view: View[Any], keys: Any) -> tuple[Disruption | None, str]:
     try:
-        after = policy.build(view, previous=picker)
+        after = successor(policy, picker, view)
         change = disruption(picker, after)
         return change if change.exact else disruption(picker, after, keys), ""
     except (ConfigError, LookupError) as error:

@@ -12,13 +12,15 @@ position, two rings arc by arc, the jump and rendezvous races by their joint law
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from lbalgo.active import JumpBuckets, MaglevTable, RendezvousRace, Ring
-from lbalgo.errors import ConfigError
+from lbalgo.errors import ConfigError, NoBackend
+from lbalgo.hashing import hash_many
 from lbalgo.measure.laws import jump_flows, race_flows
 from lbalgo.measure.method import Method
 from lbalgo.policies.building import KEYED
@@ -26,6 +28,7 @@ from lbalgo.policies.rendezvous import rates
 from lbalgo.types import F64, I64, U64, TicketDecided
 
 SAMPLE = 1 << 17  # keys of the built-in sample: a moved fraction near 1 % then has a standard error of 0.03 %
+WALKED = 1 << 13  # the same where each key has to be walked on either side: 0.11 %
 _PROBES = ("", "lbalgo", b"\xff" * 33, 2**63)
 _Flows = tuple[I64, I64, F64]  # from, to (indices into the joined ids), amount
 
@@ -70,13 +73,14 @@ def disruption(before: Any, after: Any, keys: Any = None) -> Disruption:
 
     Parameters
     ----------
-    before, after : pickers that take keys and decide by ticket; their backends are joined by id.
+    before, after : pickers that take keys; their backends are joined by id. One that does not decide by the ticket
+        alone (a machine of `lbalgo.compat` whose policy `takes_key`) is asked key by key, for the head of its walk.
     keys : the keys that matter, as `hash_many` takes them, every occurrence counted; None for the whole key space, on
-        the structure where that can be and else on a built-in sample of 2**17 keys.
+        the structure where that can be and else on a built-in sample of 2**17 keys (2**13 if they have to be walked).
 
     Raises
     ------
-    ConfigError : a picker takes no key or does not decide by ticket, or there are no keys.
+    ConfigError : a picker takes no key, or there are no keys.
     NoBackend : a picker has no eligible backend.
 
     Costs: one bulk pick of all positions, arcs or keys on either side; O(N) flows for one changed backend.
@@ -92,10 +96,11 @@ def disruption(before: Any, after: Any, keys: Any = None) -> Disruption:
     [('d', 'b', 9), ('d', 'a', 8), ('d', 'c', 8), ('b', 'c', 1)]
     """
     for name, picker in (("before", before), ("after", after)):
-        if not isinstance(picker, TicketDecided) or getattr(picker, "source", KEYED) != KEYED:
+        if not (_by_ticket(picker) or getattr(picker, "takes_key", False)):
             raise ConfigError(name, picker, "takes no key, so no key moves")
+    whole = _by_ticket(before) and _by_ticket(after)
     ids = list(dict.fromkeys([*(b.id for b in before.backends), *(b.id for b in after.backends)]))
-    if keys is None and _hash_alike(before, after):
+    if keys is None and whole and _hash_alike(before, after):
         cells = _cells(before, after)
         if cells is not None:
             tickets, sizes = cells
@@ -105,8 +110,17 @@ def disruption(before: Any, after: Any, keys: Any = None) -> Disruption:
         if law is not None:
             return _result(ids, law, 1.0, Method.LAW)
     if keys is None:
-        keys = np.arange(SAMPLE, dtype=np.uint64)
+        keys = np.arange(SAMPLE if whole else WALKED, dtype=np.uint64)
     return _sampled(ids, before, after, keys if hasattr(keys, "__len__") else list(keys))
+
+
+def _by_ticket(picker: Any) -> bool:
+    return isinstance(picker, TicketDecided) and getattr(picker, "source", KEYED) == KEYED
+
+
+def successor(policy: Any, picker: Any, view: Any) -> Any:
+    """The policy's picker for another view, built from this one, which stays as it is even if a machine goes on."""
+    return policy.build(view, previous=picker if _by_ticket(picker) else copy.deepcopy(picker))
 
 
 def _hash_alike(before: Any, after: Any) -> bool:
@@ -174,13 +188,34 @@ def _lawful(ids: list[str], before: Any, after: Any) -> _Flows | None:
 
 
 def _count(ids: list[str], before: Any, after: Any, old: U64, new: U64, sizes: F64) -> _Flows:
+    return _flows(_owners(ids, before, old), _owners(ids, after, new), len(ids), sizes)
+
+
+def _owners(ids: list[str], picker: Any, tickets: U64) -> I64:
+    """Who has each ticket, as an index into the joined ids."""
     index = {id: k for k, id in enumerate(ids)}
-    a = np.array([index[b.id] for b in before.backends], dtype=np.int64)[before.pick_many(old)]
-    b = np.array([index[b.id] for b in after.backends], dtype=np.int64)[after.pick_many(new)]
+    at = np.array([index[b.id] for b in picker.backends], dtype=np.int64)
+    return np.asarray(at[picker.pick_many(tickets)], dtype=np.int64)
+
+
+def _heads(ids: list[str], picker: Any, keys: list[Any]) -> I64:
+    """Who would serve each key, were it the next request."""
+    index = {id: k for k, id in enumerate(ids)}
+    heads: dict[Any, int] = {}
+    for key in keys:
+        if key not in heads:
+            head = next(iter(picker.walk(key)), None)
+            if head is None:
+                raise NoBackend("ineligible" if len(picker.backends) else "empty")
+            heads[key] = index[head.id]
+    return np.array([heads[key] for key in keys], dtype=np.int64)
+
+
+def _flows(a: I64, b: I64, n: int, sizes: F64) -> _Flows:
     moved = a != b
-    pairs, where = np.unique(a[moved] * len(ids) + b[moved], return_inverse=True)
+    pairs, where = np.unique(a[moved] * n + b[moved], return_inverse=True)
     amounts = np.bincount(where, weights=sizes[moved], minlength=len(pairs)).astype(np.float64)
-    return pairs // len(ids), pairs % len(ids), amounts
+    return pairs // n, pairs % n, amounts
 
 
 def _result(
@@ -206,11 +241,17 @@ def _result(
 def _sampled(ids: list[str], before: Any, after: Any, keys: Any) -> Disruption:
     """Distinct keys move independently with one probability m; k occurrences of a key move together, so the variance of
     the moved fraction is m (1 - m) times the sum of k**2 over the square of the sum of k."""
-    old, new = before.tickets(keys), after.tickets(keys)
+    if _by_ticket(before) and _by_ticket(after):
+        old = before.tickets(keys)
+        pairs = _owners(ids, before, old), _owners(ids, after, after.tickets(keys))
+    else:
+        each = keys.tolist() if isinstance(keys, np.ndarray) else list(keys)
+        old = hash_many(keys)
+        pairs = _heads(ids, before, each), _heads(ids, after, each)
     total = len(old)
     if total == 0:
         raise ConfigError("keys", keys, "must not be empty")
-    flows = _count(ids, before, after, old, new, np.ones(total))
+    flows = _flows(*pairs, len(ids), np.ones(total))
     moved = float(flows[2].sum()) / total
     repeats = np.unique(old, return_counts=True)[1].astype(np.float64)
     error = float(np.sqrt(moved * (1.0 - moved) * (repeats**2).sum())) / total
