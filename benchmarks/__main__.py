@@ -1,4 +1,4 @@
-"""`python -m benchmarks`: four tables and the bars they have to meet; with --strict, exit status 1 if one is missed."""
+"""`python -m benchmarks`: five tables and the bars they have to meet; with --strict, exit status 1 if one is missed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import lbalgo as lb
 
-from . import build, bulk, lease, scalar
+from . import build, bulk, compat, lease, scalar
 from .timing import Case, measure
 
 TABLES: dict[str, Callable[[bool], list[Case]]] = {
@@ -18,6 +18,7 @@ TABLES: dict[str, Callable[[bool], list[Case]]] = {
     "bulk": bulk.cases,
     "build": build.cases,
     "lease": lease.cases,
+    "compat": compat.cases,
 }
 XXH64, CYCLE, RING = "xxhash.xxh64_intdigest(16 bytes)", "next(itertools.cycle)", "uhashring get_node (md5), N=100"
 FILL, MODULO = "Maglev fill, M=65537 N=1000", "C loop, remainder per probe, M=65537 N=1000"
@@ -37,6 +38,12 @@ BARS = (
     ("lease", f"Maglev, {ATTACHED}", CYCLE, 15.0),
 )
 
+BARS += tuple(("compat", f"envoy.{name} pick, N=100", f"{name} pick, N=100", 1.15) for name in ("Maglev", "RingHash"))
+BARS += tuple(
+    ("compat", f"envoy.RingHash build, {ring}, N=100", f"C hash and qsort, {ring}, N=100", 1.3) for ring in compat.RINGS
+)
+BARS += (("compat", "envoy.Maglev build, N=100", "C fill by rounds, N=100", 1.3),)
+
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
@@ -50,7 +57,7 @@ def main() -> int:
         return 2
     results = {}
     for table in options.tables or TABLES:
-        slow = table == "build"
+        slow = table in ("build", "compat")
         results[table] = measure(
             TABLES[table](options.quick), rounds=7 if options.quick else 15, slice_ms=10.0 if slow else 3.0
         )

@@ -17,8 +17,8 @@ import numpy as np
 def _library() -> ctypes.CDLL:
     folder = tempfile.mkdtemp()
     target = os.path.join(folder, "yardstick.so")
-    source = Path(__file__).with_name("maglev_modulo.c")
-    subprocess.run(["cc", "-O3", "-shared", "-fPIC", "-o", target, str(source)], check=True)
+    sources = [str(Path(__file__).with_name(name)) for name in ("maglev_modulo.c", "envoy_tables.c")]
+    subprocess.run(["cc", "-O3", "-ffp-contract=off", "-shared", "-fPIC", "-o", target, *sources], check=True)
     return ctypes.CDLL(target)
 
 
@@ -28,4 +28,23 @@ def maglev_modulo(turns: Any, offset: Any, skip: Any, size: int) -> Any:
     order = np.ascontiguousarray(turns, np.int32)
     at = [a.ctypes.data_as(ctypes.c_void_p) for a in (table, following, offset, skip, order)]
     _library().fill(*at, ctypes.c_int64(len(order)), ctypes.c_uint64(size))
+    return table
+
+
+def envoy_ring(keys: list[bytes], counts: Any, murmur: bool) -> tuple[Any, Any]:
+    """Points and owners of Envoy's ring, sorted by the C library; `counts` int32 points a key."""
+    total = int(counts.sum())
+    points, owners = np.empty(total, np.uint64), np.empty(total, np.int32)
+    out = [a.ctypes.data_as(ctypes.c_void_p) for a in (counts, points, owners)]
+    names = (ctypes.c_char_p * len(keys))(*keys)
+    _library().envoy_ring(names, out[0], ctypes.c_int64(len(keys)), ctypes.c_int(murmur), *out[1:])
+    return points, owners
+
+
+def envoy_maglev(keys: list[bytes], weights: Any, size: int) -> Any:
+    """The table of Envoy's Maglev over keys in order, with normalised weights."""
+    table = np.empty(size, np.int32)
+    names = (ctypes.c_char_p * len(keys))(*keys)
+    at = [a.ctypes.data_as(ctypes.c_void_p) for a in (weights, table)]
+    _library().envoy_maglev(names, at[0], ctypes.c_int64(len(keys)), ctypes.c_uint64(size), at[1])
     return table

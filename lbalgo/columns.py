@@ -5,7 +5,6 @@ A kernel reads memory without looking, so what it reads is looked at here, for b
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from operator import index
 from typing import Any
 
@@ -152,20 +151,28 @@ def hasher_parts(kind: Any, seed: Any, k0: Any, k1: Any, function: Any) -> tuple
     return kind, word("seed", seed), word("k0", k0), word("k1", k1), function
 
 
-def pieces(name: str, values: Any) -> tuple[bytes, np.ndarray[Any, Any]]:
-    """These byte strings joined, and int64 offsets of where each begins, and the last ends.
+def kind_of(kind: Any) -> int:
+    """The kind of a point's hash: 0 is XXH64, 1 MurmurHash64A.
 
     Raises
     ------
-    ConfigError : they are something else, or none.
+    ConfigError : it is something else.
     """
-    if isinstance(values, (bytes, str)) or not isinstance(values, Sequence) or not values:
-        raise ConfigError(name, values, "must be one or more byte strings")
-    if not all(isinstance(value, bytes) for value in values):
-        raise ConfigError(name, values, "must be one or more byte strings")
-    edges = np.zeros(len(values) + 1, dtype=np.int64)
-    np.cumsum([len(value) for value in values], out=edges[1:])
-    return b"".join(values), edges
+    if isinstance(kind, bool) or not isinstance(kind, int) or kind not in (0, 1):
+        raise ConfigError("kind", kind, "must be 0 or 1")
+    return kind
+
+
+def prefixes_of(values: Any) -> tuple[bytes, ...]:
+    """These byte strings, one or more, as a tuple.
+
+    Raises
+    ------
+    ConfigError : they are something else.
+    """
+    if not isinstance(values, (list, tuple)) or set(map(type, values)) != {bytes}:
+        raise ConfigError("prefixes", values, "must be one or more byte strings")
+    return tuple(values)
 
 
 def rates(name: str, values: Any) -> np.ndarray[Any, Any]:

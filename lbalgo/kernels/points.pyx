@@ -10,14 +10,15 @@ many rounds pass in which a light owner takes none.
 """
 cimport numpy as cnp
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
-from cpython.bytes cimport PyBytes_AS_STRING
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy
 
 import numpy as np
 
-from lbalgo.columns import column, count, pieces, rates, word
+from lbalgo.columns import column, count, kind_of, prefixes_of, rates, word
+from lbalgo.errors import ConfigError
 
 from lbalgo.kernels.hashing cimport c_xxh64
 
@@ -71,13 +72,18 @@ cdef inline size_t count_up(uint8_t *digits, size_t n) noexcept nogil:
     return n + 1
 
 
-cdef void c_numbered(const uint8_t *text, const int64_t *edges, const int32_t *counts, Py_ssize_t n, bint murmur,
-                     uint64_t seed, uint8_t *room, uint64_t *out) noexcept nogil:
+cdef struct Prefix:
+    const uint8_t *text
+    size_t length
+
+
+cdef void c_numbered(const Prefix *prefixes, const int32_t *counts, Py_ssize_t n, bint murmur, uint64_t seed,
+                     uint8_t *room, uint64_t *out) noexcept nogil:
     cdef Py_ssize_t i, k
     cdef size_t length, digits
     for i in range(n):
-        length = edges[i + 1] - edges[i]
-        memcpy(room, text + edges[i], length)
+        length = prefixes[i].length
+        memcpy(room, prefixes[i].text, length)
         room[length] = 48
         digits = 1
         for k in range(counts[i]):
@@ -94,25 +100,32 @@ def numbered(prefixes, counts, kind, seed=0):
 
     Kind 0 is XXH64, kind 1 MurmurHash64A.
     """
-    cdef bint murmur = column("kind", [kind], 0, 1, np.int64)[0]
     cdef uint64_t start = word("seed", seed)
-    cdef bytes text
-    text, offsets = pieces("prefixes", prefixes)
-    cdef cnp.ndarray edges = offsets
+    cdef bint murmur = kind_of(kind)
+    cdef tuple given = prefixes_of(prefixes)
     cdef cnp.ndarray many = column("counts", counts, 0, 2**31 - 1, np.int32)
-    cdef Py_ssize_t n = cnp.PyArray_DIM(edges, 0) - 1
+    cdef Py_ssize_t i, n = len(given)
+    cdef size_t longest = 0
     if cnp.PyArray_DIM(many, 0) != n:
-        many = column("counts", [], 0, 0, np.int32)
+        raise ConfigError("counts", counts, "must be one for each prefix")
     cdef cnp.ndarray out = np.empty(int(many.sum(dtype=np.int64)), dtype=np.uint64)
-    cdef uint8_t *room = <uint8_t *>malloc(len(text) + DIGITS + 1)
-    if room == NULL:
-        raise MemoryError
-    cdef const uint8_t *letters = <const uint8_t *>PyBytes_AS_STRING(text)
-    with nogil:
-        c_numbered(letters, <const int64_t *>cnp.PyArray_DATA(edges),
-                   <const int32_t *>cnp.PyArray_DATA(many), n, murmur, start, room,
-                   <uint64_t *>cnp.PyArray_DATA(out))
-    free(room)
+    cdef Prefix *lines = <Prefix *>malloc(n * sizeof(Prefix))
+    cdef uint8_t *room = NULL
+    try:
+        if lines == NULL:
+            raise MemoryError
+        for i in range(n):
+            lines[i] = Prefix(<const uint8_t *>PyBytes_AS_STRING(given[i]), PyBytes_GET_SIZE(given[i]))
+            longest = max(longest, lines[i].length)
+        room = <uint8_t *>malloc(longest + DIGITS + 1)
+        if room == NULL:
+            raise MemoryError
+        with nogil:
+            c_numbered(lines, <const int32_t *>cnp.PyArray_DATA(many), n, murmur, start, room,
+                       <uint64_t *>cnp.PyArray_DATA(out))
+    finally:
+        free(lines)
+        free(room)
     return out
 
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from lbalgo.columns import column, count, pieces, rates, word
+from lbalgo.columns import column, count, kind_of, prefixes_of, rates, word
+from lbalgo.errors import ConfigError
 from lbalgo.reference.hashing import WORD, xxh64
 
 _M = 0xC6A4A7935BD1E995
@@ -33,15 +34,13 @@ def numbered(prefixes: Sequence[bytes], counts: Any, kind: int, seed: int = 0) -
 
     Kind 0 is XXH64, kind 1 MurmurHash64A.
     """
-    digest = (xxh64, murmur64a)[column("kind", [kind], 0, 1, np.int64)[0]]
     start = word("seed", seed)
-    text, edges = pieces("prefixes", prefixes)
+    digest = (xxh64, murmur64a)[kind_of(kind)]
+    given = prefixes_of(prefixes)
     many = column("counts", counts, 0, 2**31 - 1, np.int32)
-    if len(many) != len(edges) - 1:
-        column("counts", [], 0, 0, np.int32)
-    out = [
-        digest(text[edges[i] : edges[i + 1]] + b"%d" % k, start) for i, n in enumerate(many.tolist()) for k in range(n)
-    ]
+    if len(many) != len(given):
+        raise ConfigError("counts", counts, "must be one for each prefix")
+    out = [digest(p + b"%d" % k, start) for p, n in zip(given, many.tolist(), strict=True) for k in range(n)]
     return np.array(out, dtype=np.uint64)
 
 

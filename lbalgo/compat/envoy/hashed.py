@@ -102,6 +102,8 @@ def _levels(policy: Any, view: View[Any]) -> tuple[Sequence[Host], list[Normaliz
 
 
 def _mask(size: int, slots: Sequence[int]) -> Bool:
+    if len(slots) == size:
+        return np.ones(size, dtype=np.bool_)
     mask = np.zeros(size, dtype=np.bool_)
     mask[list(slots)] = True
     return mask

@@ -6,7 +6,7 @@ DRAINING health status, which counts as unhealthy and is left out of every perce
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -166,6 +166,20 @@ def host_of(backend: Any, weight: float | None = None) -> Host:
         locality_weight=getattr(backend, "locality_weight", 0),
         metadata=getattr(backend, "metadata", ()),
     )
+
+
+def hash_keys(hosts: Sequence[Host], slots: Sequence[int], use_hostname: bool) -> list[bytes]:
+    """`Host.key` of these slots.
+
+    Examples
+    --------
+    >>> hash_keys([Host("a:1"), Host("b:1", hash_key="x")], (1, 0), False)
+    [b'x', b'a:1']
+    """
+    chosen = [hosts[slot] for slot in slots]
+    if use_hostname or any(h.hash_key or h.metadata for h in chosen):
+        return [h.key(use_hostname=use_hostname) for h in chosen]
+    return [h.id.encode() for h in chosen]
 
 
 def hosts_of(view: View[Any]) -> tuple[Host, ...]:

@@ -91,17 +91,24 @@ def host_sets(
     levels: list[list[int]] = [[] for _ in range(lowest + 1)] if lowest else [list(range(len(hosts)))]
     for slot, rank in enumerate(ranks if lowest else ()):
         levels[rank].append(slot)
-    made = []
-    for level in levels:
-        places: dict[Locality, list[int]] = {}
-        for slot in level:
-            places.setdefault(hosts[slot].locality, []).append(slot)
-        order = sorted(places, key=lambda place: (place != local_locality, place))
-        localities = tuple(
-            LocalityHosts(p, _locality_weight(hosts, places[p]), *_by_health(places[p], states)) for p in order
-        )
-        made.append(HostSet(*_by_health(level, states), localities, local_locality in places))
-    return tuple(made)
+    return tuple([_host_set(level, hosts, states, local_locality) for level in levels])
+
+
+def _host_set(
+    level: Sequence[int], hosts: Sequence[Host], states: Sequence[int], local_locality: Locality | None
+) -> HostSet:
+    where, parts = [hosts[slot].locality for slot in level], _by_health(level, states)
+    if where and where.count(where[0]) == len(where):
+        one = LocalityHosts(where[0], _locality_weight(hosts, level), *parts)
+        return HostSet(*parts, (one,), where[0] == local_locality)
+    places: dict[Locality, list[int]] = {}
+    for slot, place in zip(level, where, strict=True):
+        places.setdefault(place, []).append(slot)
+    order = sorted(places, key=lambda place: (place != local_locality, place))
+    localities = tuple(
+        LocalityHosts(p, _locality_weight(hosts, places[p]), *_by_health(places[p], states)) for p in order
+    )
+    return HostSet(*parts, localities, local_locality in places)
 
 
 def _by_health(

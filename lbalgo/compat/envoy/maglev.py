@@ -29,7 +29,7 @@ from lbalgo.active import MaglevTable, Structure, TicketPicker, maglev_fill, rou
 from lbalgo.compat.envoy.bounded_load import BoundedPicker, check_balance_factor
 from lbalgo.compat.envoy.composite import PriorityPicker
 from lbalgo.compat.envoy.hashed import hash_picker, hash_tables
-from lbalgo.compat.envoy.host import Host, Locality
+from lbalgo.compat.envoy.host import Host, Locality, hash_keys
 from lbalgo.compat.envoy.hosts import OVERPROVISIONING, PANIC, check_settings, locality_from
 from lbalgo.compat.envoy.normalized import Normalized
 from lbalgo.compat.structures import salts_of, structure_check, structure_content, structure_shares
@@ -143,7 +143,7 @@ class Maglev:
         salts = salts_of(view)
         if len(n.slots) == 1:
             return MaglevTable(n.slots, salts)
-        keys = [hosts[slot].key(use_hostname=self.use_hostname_for_hashing) for slot in n.slots]
+        keys = hash_keys(hosts, n.slots, self.use_hostname_for_hashing)
         order = sorted(range(len(keys)), key=keys.__getitem__)
         size, names = self.table_size, [keys[i] for i in order]
         offset = np.array([xxh64(name) for name in names], dtype=np.uint64) % np.uint64(size)

@@ -32,7 +32,7 @@ from lbalgo.active import Ring, Structure, TicketPicker, murmur64a, numbered, xx
 from lbalgo.compat.envoy.bounded_load import BoundedPicker, check_balance_factor
 from lbalgo.compat.envoy.composite import PriorityPicker
 from lbalgo.compat.envoy.hashed import hash_picker, hash_tables
-from lbalgo.compat.envoy.host import Host, Locality
+from lbalgo.compat.envoy.host import Host, Locality, hash_keys
 from lbalgo.compat.envoy.hosts import OVERPROVISIONING, PANIC, check_settings, locality_from
 from lbalgo.compat.envoy.normalized import Normalized
 from lbalgo.compat.structures import structure_check, structure_content, structure_shares
@@ -189,7 +189,7 @@ class RingHash:
         return n.slots if counts.all() else np.asarray(n.slots)[counts > 0].tolist(), counts
 
     def _structure(self, view: View[Any], hosts: Sequence[Host], n: Normalized, counts: Any) -> Structure:
-        prefixes = [hosts[slot].key(use_hostname=self.use_hostname_for_hashing) + SEPARATOR for slot in n.slots]
+        prefixes = [key + SEPARATOR for key in hash_keys(hosts, n.slots, self.use_hostname_for_hashing)]
         murmur = self.hash_function is HashFunction.MURMUR_HASH_2
         points = numbered(prefixes, counts, int(murmur), MURMUR_SEED if murmur else 0)
         owners = np.repeat(np.asarray(n.slots, dtype=np.int32), counts)
