@@ -11,7 +11,7 @@ from lbalgo.compat import envoy
 
 from .scalar import KEYS
 from .timing import Case, over_keys, statement
-from .yardstick import envoy_maglev, envoy_ring
+from .yardstick import envoy_maglev, envoy_ring, texts
 
 RINGS = {
     "default ring": envoy.RingHash(),
@@ -44,7 +44,7 @@ def picks(n: int) -> list[Case]:
 def builds(n: int) -> list[Case]:
     """A whole build from a view, and the C that hashes and sorts, or fills; equal output is checked first."""
     view = lb.View.of(hosts(n))
-    keys = [h.key() for h in view.backends]
+    keys = texts([h.key() for h in view.backends])
     cases = []
     for name, policy in RINGS.items():
         ring: Any = policy.build(view).structure

@@ -39,12 +39,12 @@ def dialect_picker(
     `structure` is called only if policy, backends, weights or the usable differ from the previous picker's; it is not
     called at all if nobody is usable.
     """
-    states = np.where(usable, 0, 2).astype(np.uint8)
-    weights = np.where(usable & (view.weights == 0), 1.0, view.weights)  # some systems use backends of weight 0
-    factors = np.ones(len(view))
-    if usable.all() and not view.states.any() and (weights == view.weights).all() and (view.factors == 1.0).all():
+    if usable.all() and view.weights.all() and not view.states.any() and (view.factors == 1.0).all():
         shown = view  # says so already
     else:
+        states = np.where(usable, 0, 2).astype(np.uint8)
+        weights = np.where(usable & (view.weights == 0), 1.0, view.weights)  # some systems use backends of weight 0
+        factors = np.ones(len(view))
         shown = View(view.backends, weights, factors, states, panic_below=0.0, rows=view.rows, ids=view.ids)
     if (
         isinstance(previous, TicketPicker)

@@ -14,7 +14,7 @@ import numpy as np
 from lbalgo.active import Structure, TicketPicker
 from lbalgo.compat.envoy.bounded_load import BoundedPicker, ClusterLoad
 from lbalgo.compat.envoy.composite import PriorityPicker, request_hasher
-from lbalgo.compat.envoy.host import Host, hosts_of
+from lbalgo.compat.envoy.host import WEIGHTS, Host, hosts_of
 from lbalgo.compat.envoy.hosts import PriorityLoad, host_sets, priority_load
 from lbalgo.compat.envoy.normalized import Normalized, normalized
 from lbalgo.compat.structures import dialect_picker
@@ -86,6 +86,14 @@ def hash_tables(policy: Any, view: View[Any]) -> tuple[Structure, ...]:
 
 def _levels(policy: Any, view: View[Any]) -> tuple[Sequence[Host], list[Normalized], PriorityLoad]:
     hosts = hosts_of(view)
+    if hosts and not policy.locality_weighted_lb_config and not view.states.any():
+        total = int(view.weights.sum())
+        if total <= WEIGHTS and not any([h.priority for h in hosts]):  # noqa: C419 - a list is faster
+            # All healthy in one priority: it has all traffic, and cannot panic.
+            shares = (view.weights * 1.0 / total).tolist()
+            health = min(100, policy.overprovisioning_factor)
+            alone = PriorityLoad((100,), (0,), (False,), (health,), (0,))
+            return hosts, [Normalized(tuple(range(len(hosts))), tuple(shares))], alone
     sets = host_sets(hosts, view.states.tolist(), policy.local_locality)
     priorities = priority_load(
         sets,
