@@ -18,6 +18,8 @@ from lbalgo.compat.envoy.hosts import (
 )
 from lbalgo.compat.envoy.least_request import LeastRequest, SelectionMethod, choice_law
 from lbalgo.compat.envoy.maglev import Maglev
+from lbalgo.compat.envoy.outlier import Action, EjectionType, HttpResponse, OutlierDetection, OutlierEvent, Result
+from lbalgo.compat.envoy.outlier_detector import OutlierDetector
 from lbalgo.compat.envoy.random import Random
 from lbalgo.compat.envoy.request_hash import (
     CookieHash,
@@ -42,27 +44,34 @@ from lbalgo.compat.envoy.zone_aware import (
 )
 
 __all__ = [
+    "Action",
     "BoundedPicker",
     "Callers",
     "CookieHash",
     "Edf",
+    "EjectionType",
     "FilterStateHash",
     "ForceLocalZone",
     "HashFunction",
     "HeaderHash",
     "Host",
     "HostSet",
+    "HttpResponse",
     "LeastRequest",
     "Locality",
     "LocalityBasis",
     "LocalityHosts",
     "Maglev",
+    "OutlierDetection",
+    "OutlierDetector",
+    "OutlierEvent",
     "PriorityLoad",
     "PriorityPicker",
     "QueryParameterHash",
     "Random",
     "Request",
     "RequestHash",
+    "Result",
     "RetryPolicy",
     "RingHash",
     "RoundRobin",
