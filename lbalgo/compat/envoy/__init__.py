@@ -6,6 +6,7 @@ mappings and endpoints are read with Envoy's defaults for what they lack.
 
 from lbalgo.compat.envoy.bounded_load import BoundedPicker
 from lbalgo.compat.envoy.composite import PriorityPicker
+from lbalgo.compat.envoy.config import load
 from lbalgo.compat.envoy.edf import Edf
 from lbalgo.compat.envoy.host import Host, Locality, host_of, hosts_of
 from lbalgo.compat.envoy.hosts import (
@@ -86,6 +87,7 @@ __all__ = [
     "host_of",
     "host_sets",
     "hosts_of",
+    "load",
     "previous_priorities",
     "priority_load",
     "zone_routing",
