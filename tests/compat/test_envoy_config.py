@@ -367,3 +367,35 @@ def test_whatever_a_field_holds_it_is_read_or_refused(data):
 def test_any_text(text):
     with contextlib.suppress(lb.ConfigError):
         load(text)
+
+
+def test_detection():
+    found = {
+        "interval": "1.5s",
+        "base_ejection_time": "20s",
+        "max_ejection_percent": 50,
+        "consecutive_5xx": 3,
+        "split_external_local_origin_errors": True,
+        "enforcing_failure_percentage": None,
+    }
+    loaded = load(cluster(outlier_detection=found))
+    (detector,) = loaded.signals
+    assert detector.spec == envoy.OutlierDetection(
+        interval=1.5,
+        base_ejection_time=20.0,
+        max_ejection_percent=50,
+        consecutive_5xx=3,
+        split_external_local_origin_errors=True,
+    )
+    assert load(cluster()).signals == ()
+    balancer = load(cluster(outlier_detection={"consecutive_5xx": 2, "max_ejection_percent": 100})).balancer(seed=1)
+    for _ in range(30):
+        balancer.acquire().done(lb.Outcome.SERVER_ERROR)
+    assert balancer.view.states.tolist().count(lb.State.UNHEALTHY) == 3
+    with pytest.raises(lb.ConfigError) as refused:
+        load(cluster(outlier_detection={"monitors": [], "quirks": False, "interval": "1s"}))
+    assert refused.value.value == ("outlier_detection.monitors", "outlier_detection.quirks")
+    for field, value in (("interval", "soon"), ("consecutive_5xx", "3"), ("max_ejection_percent", 101)):
+        with pytest.raises(lb.ConfigError) as refused:
+            load(cluster(outlier_detection={field: value}))
+        assert refused.value.parameter.endswith(field)
