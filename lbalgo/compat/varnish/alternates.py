@@ -2,11 +2,13 @@
 
 * ``alt`` k skips k backends of the key's order: with ``healthy=CHOSEN`` whatever their health, and then the first
   healthy one is used; with ``ALL`` k healthy ones; with ``IGNORE`` health plays no part at all. If nobody healthy is
-  left, the last healthy one that was skipped is used. k is cut to one less than there are backends.
+  left, the last healthy one that was skipped is used, but never the k-th skipped: so with one backend healthy, alt=1
+  may find nobody. k is cut to one less than there are backends.
 * ``warmup`` and ``rampup`` (only for alt=0, not with IGNORE): let c be the choice and a the next healthy one. If c
-  became healthy less than its rampup ago, a is used with a probability that falls from 1 to 0 in that time. Else a is
-  used with the probability `warmup`. But a is never used within its own rampup. One random double, of two draws of 31
-  bits, the coarser first, is taken where a probability decides.
+  became healthy less than its rampup ago, a is used with a probability that falls from 1 to 0 in that time, but not if
+  a is within its own or ``rampup=false``: then c is used. Else a is used with the probability `warmup`, even within its
+  rampup. One random double, of two draws of 31 bits, the coarser first, is taken where a probability decides. When a
+  director starts all its backends have just become healthy.
 
 Costs: a pick walks the ring until it has met the backends it skips. Source: Varnish 7.1 documentation, vmod_directors,
 "shard"; behaviour of 7.1.1.
@@ -15,11 +17,10 @@ Costs: a pick walks the ring until it has met the backends it skips. Source: Var
 from __future__ import annotations
 
 import enum
+import math
 from collections.abc import Container, Iterator, Sequence
 from itertools import islice
 from typing import Any
-
-import numpy as np
 
 from lbalgo.active import Ring
 from lbalgo.compat.draws import Draws, WordDraws
@@ -54,24 +55,23 @@ class ShardMachine:
         self.ring: Ring | None = None
         self.rows: list[int] = []
         self.healthy: dict[int, bool] = {}
-        self.since: dict[int, float] = {}  # when a row became healthy
+        self.since: dict[int, float] = {}  # when a row became healthy; -inf until the time is known
         self.rampup: dict[int, float] = {}  # seconds
-        self.now: float | None = None
+        self.now = -math.inf
         self.open: dict[int, int] = {}
 
     def sync(self, rows: Sequence[int], view: View[Any]) -> None:
-        """Make these the backends. Who joins later, or turns healthy, ramps up from now; the first are warm."""
+        """Make these the backends. Who joins, or turns healthy, ramps up from now on."""
         members = [backend_of(backend) for backend in view.backends]
         of = tuple((m.ident or m.id, w) for m, w in zip(members, view.weights.tolist(), strict=True))
         if of != self.of:
             self.ring = ring_of([i for i, _ in of], [w for _, w in of], self.policy.replicas) if of else None
             self.of = of
         able = dict(zip(rows, healthy(view).tolist(), strict=True))
-        if self.rows:
-            for row, ok in able.items():
-                if ok and not self.healthy.get(row, False):
-                    self.since[row] = -np.inf if self.now is None else self.now
-        self.since = {row: self.since.get(row, -np.inf) for row in rows}
+        for row, ok in able.items():
+            if row not in self.healthy or ok and not self.healthy[row]:
+                self.since[row] = self.now
+        self.since = {row: self.since[row] for row in rows}
         self.rampup = {
             row: self.policy.duration if m.rampup is None else m.rampup for row, m in zip(rows, members, strict=True)
         }
@@ -96,7 +96,7 @@ class ShardMachine:
             usable = self.usable(row, skip)
             if left == 0 and usable:
                 return row
-            spare = row if usable else spare
+            spare = row if usable and left > 1 else spare
             if left and (usable or self.policy.healthy is Healthy.CHOSEN):
                 left -= 1
         return spare
@@ -112,23 +112,24 @@ class ShardMachine:
 
     def warmed(self, chosen: int, others: Iterator[int]) -> int:
         """The choice, or its alternate if that is to be warmed up or the choice is not warm yet."""
-        if chosen < 0:
-            return -1
-        if self.warming(chosen):
-            if self.double() * self.rampup[chosen] < self.age(chosen):
-                return chosen
-        elif self.policy.warmup == 0 or self.double() > self.policy.warmup:
-            return chosen
         other = next(others, -1)
-        return chosen if other < 0 or self.warming(other) else other
+        if other < 0:
+            return chosen
+        if self.warming(chosen):
+            if not self.policy.rampup or self.warming(other):
+                return chosen
+            return chosen if self.double() * self.rampup[chosen] < self.age(chosen) else other
+        if self.policy.warmup == 0 or self.double() > self.policy.warmup:
+            return chosen
+        return other
 
     def warming(self, row: int) -> bool:
         """Whether a row became healthy less than its rampup ago."""
-        return bool(self.policy.rampup) and self.age(row) < self.rampup[row]
+        return self.age(row) < self.rampup[row]
 
     def age(self, row: int) -> float:
         """Seconds since a row became healthy."""
-        return (0.0 if self.now is None else self.now) - self.since[row]
+        return 0.0 if self.now == -math.inf else self.now - self.since[row]
 
     def double(self) -> float:
         """A random number in [0, 1): two draws, the first the coarser."""
@@ -147,7 +148,9 @@ class ShardMachine:
 
     def advance(self, now: float) -> None:
         """It is `now`."""
-        self.now = now if self.now is None else max(self.now, now)
+        if self.now == -math.inf:
+            self.since = dict.fromkeys(self.since, now)
+        self.now = max(self.now, now)
 
     def at(self, row: int) -> float:
         """Requests under way."""

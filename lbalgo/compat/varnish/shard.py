@@ -40,7 +40,7 @@ class Shard:
     alt : how many backends to skip, from 0.
     warmup : probability of using the next backend instead, 0 to 1 (``.set_warmup(probability)``).
     duration : seconds for which a backend that became healthy ramps up (``.set_rampup(duration)``).
-    rampup : whether ramping up counts.
+    rampup : whether a backend that ramps up sends a part of its keys to the next one.
     healthy : how health counts.
     srandom : the seed of Varnish's testable generator, which warmup and rampup draw from; None for lbalgo's own words.
 
