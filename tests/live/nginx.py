@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from tests.live.held import play
 from tests.live.origins import Origins
 from tests.live.player import Player
 from tests.live.servers import LOOPBACK, daemon, folder, free_port
+from tests.live.unseeded import unseeded
 
 REQUESTS = 320
 HEADER = "hash $http_x_key"
@@ -120,18 +120,18 @@ def requests(config: Config) -> list[bytes]:
 
 def capture(configs: list[Config], origins: Origins) -> list[list[Any]]:
     with folder() as home:
-        stub = unseeded(home)
-        return [_capture(config, origins, stub) for config in configs]
+        prefix = unseeded(home)
+        return [_capture(config, origins, prefix) for config in configs]
 
 
-def _capture(config: Config, origins: Origins, stub: Path) -> list[Any]:
+def _capture(config: Config, origins: Origins, prefix: list[str]) -> list[Any]:
     with folder() as home:
         port = free_port()
         config["ports"] = ports(config, origins)
         (home / "nginx.conf").write_text(text(config, port, home))
         command = ["nginx", "-p", home, "-c", home / "nginx.conf", "-e", home / "error.log"]
         if config["kind"] == "random":
-            command = ["env", f"LD_PRELOAD={stub}", *command]
+            command = [*prefix, *command]
         with daemon(command, [port], home / "log"):
             if config["method"] == "ip_hash":
                 found: list[Any] = []
@@ -152,14 +152,6 @@ def _capture(config: Config, origins: Origins, stub: Path) -> list[Any]:
 def _tried(header: bytes, index: dict[str, int]) -> list[int]:
     """Servers in the order tried; what nginx names instead when there is none is no server."""
     return [index[word] for word in header.decode().replace(",", " ").split() if word in index]
-
-
-def unseeded(home: Path) -> Path:
-    """A library in which srandom() does nothing: random() then starts from seed 1."""
-    source, library = home / "unseeded.c", home / "unseeded.so"
-    source.write_text("void srandom(unsigned seed) { (void)seed; }\n")
-    subprocess.run(["cc", "-shared", "-fPIC", "-o", library, source], check=True)
-    return library
 
 
 def predict(config: Config, seen: list[Any]) -> list[Any]:

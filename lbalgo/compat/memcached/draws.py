@@ -18,6 +18,7 @@ class RandomMachine:
     ----------
     seed : of the generator.
     usable : which slots of a view may be drawn.
+    place : what backends are ordered by before one is drawn; None for the order in which they are listed.
 
     A server that a request has tried is drawn past; the real programs do not retry. Cost: O(1) a draw.
 
@@ -30,15 +31,21 @@ class RandomMachine:
     [1, 1, 0, 1, 2]
     """
 
-    def __init__(self, seed: int, usable: Callable[[View[Any]], Bool]) -> None:
+    def __init__(
+        self, seed: int, usable: Callable[[View[Any]], Bool], place: Callable[[Any], Any] | None = None
+    ) -> None:
         self._draw = GlibcRandom(seed)
         self._usable = usable
+        self._place = place
         self._rows: list[int] = []
         self._open: dict[int, int] = {}
 
     def sync(self, rows: Sequence[int], view: View[Any]) -> None:
         """The usable rows, in order; the generator goes on."""
-        self._rows = [row for row, able in zip(rows, self._usable(view).tolist(), strict=True) if able]
+        able = [slot for slot, usable in enumerate(self._usable(view).tolist()) if usable]
+        if self._place is not None:
+            able.sort(key=[self._place(backend) for backend in view.backends].__getitem__)
+        self._rows = [rows[slot] for slot in able]
 
     def choose(self, key: bytes | None, skip: Container[int]) -> int:
         """The row drawn; -1 without drawing if there is none."""

@@ -119,8 +119,10 @@ class Twemproxy:
     ConfigError : a field is invalid; at build, a weight that is not whole or less than 1, weights whose sum is above
         2**32 - 1, or, for MODULA, above 2**24.
 
-    Backends: `Server`, or ids that are addresses. Server order matters for MODULA and RANDOM, for KETAMA only between
-    points at one place (about one pool in fifty of 100 servers has such a pair): the earlier server has it. A server
+    Backends: `Server`, or ids that are addresses. The order in which they are listed does not matter: twemproxy sorts
+    them by name, shorter names first. That decides MODULA and RANDOM, and KETAMA between points at one place (about one
+    pool in fifty of 100 servers has such a pair): the earlier server has it. So a name that is added changes all slots
+    of MODULA behind it, wherever it stands in the file. A server
     whose share comes to less than one group of points has none, is never picked and is no part of a walk.
 
     Costs: build 160 points a server at about 0.1 us each, or one table entry a unit of weight; pick O(1) and the hash;
@@ -158,7 +160,7 @@ class Twemproxy:
         usable = live(view, self.auto_eject_hosts)
         if self.distribution is TwemproxyDistribution.RANDOM:
             ejects = self.auto_eject_hosts
-            return machine_picker(self, view, previous, lambda: RandomMachine(self.seed, Live(ejects)))
+            return machine_picker(self, view, previous, lambda: RandomMachine(self.seed, Live(ejects), place))
         if self.distribution is TwemproxyDistribution.MODULA:
             if int(weights[usable].sum()) > MAX_TABLE:
                 raise ConfigError("weights", int(weights.sum()), f"must have a sum of at most {MAX_TABLE} for MODULA")
@@ -191,14 +193,14 @@ class Twemproxy:
         return raw_hasher(ticket)
 
     def _table(self, view: View[Any], weights: I64, usable: Any) -> Structure:
-        slots = np.flatnonzero(usable)
+        slots = in_places(view, usable)
         return MaglevTable(np.repeat(slots, weights[slots]), salts_of(view))
 
     def _ring(self, view: View[Any], counts: I64) -> Structure:
-        slots = np.flatnonzero(counts)
+        slots = in_places(view, counts)
         names = encoded([hashed_name(view.backends[slot]) for slot in slots.tolist()])
         points = md5_points(names, counts[slots]).astype(np.uint64) << np.uint64(32)
-        # in order of declaration: twemproxy sorts by value alone with a merge sort, which keeps it among equals
+        # in order of names: twemproxy sorts by value alone with a merge sort, which keeps it among equals
         return Ring(points, np.repeat(slots, 4 * counts[slots]), len(view))
 
     _shares = structure_shares
@@ -215,6 +217,25 @@ class Live:
     def __call__(self, view: View[Any]) -> Any:
         """One boolean a slot."""
         return live(view, self.ejects)
+
+
+def place(server: Any) -> tuple[int, bytes]:
+    """What twemproxy sorts the servers of a pool by, as it reads its configuration: length of the name, then its bytes.
+
+    Examples
+    --------
+    >>> from lbalgo.compat.memcached import Server
+    >>> place(Server("10.0.0.9:11211")) < place(Server("10.0.0.10:11211")) < place(Server("10.0.0.1:11212"))
+    True
+    """
+    name = hashed_name(server).encode()
+    return len(name), name
+
+
+def in_places(view: View[Any], wanted: Any) -> I64:
+    """The slots for which `wanted` is not zero, in the order of `place`."""
+    slots = np.flatnonzero(wanted)
+    return np.array(sorted(slots.tolist(), key=lambda slot: place(view.backends[slot])), dtype=np.int64)
 
 
 def hashed_name(server: Any) -> str:
