@@ -37,7 +37,7 @@ def texts(keys: list[bytes]) -> Any:
 
 
 def envoy_ring(names: Any, counts: Any, murmur: bool) -> tuple[Any, Any]:
-    """Points and owners of Envoy's ring, sorted by the C library; `counts` int32 points a key, `names` as by `texts`."""
+    """Points and owners of Envoy's ring, sorted by the C library; `counts` int32, `names` as by `texts`."""
     total = int(counts.sum())
     points, owners = np.empty(total, np.uint64), np.empty(total, np.int32)
     out = [a.ctypes.data_as(ctypes.c_void_p) for a in (counts, points, owners)]

@@ -163,15 +163,15 @@ def kind_of(kind: Any) -> int:
     return kind
 
 
-def prefixes_of(values: Any) -> tuple[bytes, ...]:
-    """These byte strings, one or more, as a tuple.
+def prefixes_of(values: Any) -> tuple[bytes | str, ...]:
+    """These bytes or strings, one or more, as a tuple.
 
     Raises
     ------
     ConfigError : they are something else.
     """
-    if not isinstance(values, (list, tuple)) or set(map(type, values)) != {bytes}:
-        raise ConfigError("prefixes", values, "must be one or more byte strings")
+    if not isinstance(values, (list, tuple)) or not values or not set(map(type, values)) <= {bytes, str}:
+        raise ConfigError("prefixes", values, "must be one or more bytes or strings")
     return tuple(values)
 
 

@@ -11,6 +11,7 @@ many rounds pass in which a light owner takes none.
 cimport numpy as cnp
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
+from cpython.unicode cimport PyUnicode_Check
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy
@@ -23,6 +24,9 @@ from lbalgo.errors import ConfigError
 from lbalgo.kernels.hashing cimport c_xxh64
 
 cnp.import_array()
+
+cdef extern from "Python.h":
+    const char *PyUnicode_AsUTF8AndSize(object text, Py_ssize_t *size) except NULL
 
 cdef enum:
     DIGITS = 20  # of 2**64
@@ -78,12 +82,14 @@ cdef struct Prefix:
 
 
 cdef void c_numbered(const Prefix *prefixes, const int32_t *counts, Py_ssize_t n, bint murmur, uint64_t seed,
-                     uint8_t *room, uint64_t *out) noexcept nogil:
+                     const uint8_t *separator, size_t gap, uint8_t *room, uint64_t *out) noexcept nogil:
     cdef Py_ssize_t i, k
     cdef size_t length, digits
     for i in range(n):
         length = prefixes[i].length
         memcpy(room, prefixes[i].text, length)
+        memcpy(room + length, separator, gap)
+        length += gap
         room[length] = 48
         digits = 1
         for k in range(counts[i]):
@@ -95,14 +101,18 @@ cdef void c_numbered(const Prefix *prefixes, const int32_t *counts, Py_ssize_t n
             digits = count_up(room + length, digits)
 
 
-def numbered(prefixes, counts, kind, seed=0):
-    """Hashes of prefixes[i] + b"0", + b"1", …, counts[i] of them, one prefix after the other, as uint64.
+def numbered(prefixes, counts, kind, seed=0, separator=b""):
+    """Hashes of prefixes[i] + separator + b"0", + b"1", …, counts[i] of them, one prefix after the other, as uint64.
 
-    Kind 0 is XXH64, kind 1 MurmurHash64A.
+    Prefixes are bytes, or str for their UTF-8 form. Kind 0 is XXH64, kind 1 MurmurHash64A.
     """
     cdef uint64_t start = word("seed", seed)
     cdef bint murmur = kind_of(kind)
     cdef tuple given = prefixes_of(prefixes)
+    cdef bytes between = prefixes_of([separator])[0]
+    cdef const uint8_t *gap = <const uint8_t *>PyBytes_AS_STRING(between)
+    cdef size_t wide = PyBytes_GET_SIZE(between)
+    cdef Py_ssize_t size
     cdef cnp.ndarray many = column("counts", counts, 0, 2**31 - 1, np.int32)
     cdef Py_ssize_t i, n = len(given)
     cdef size_t longest = 0
@@ -115,14 +125,18 @@ def numbered(prefixes, counts, kind, seed=0):
         if lines == NULL:
             raise MemoryError
         for i in range(n):
-            lines[i] = Prefix(<const uint8_t *>PyBytes_AS_STRING(given[i]), PyBytes_GET_SIZE(given[i]))
+            if PyUnicode_Check(given[i]):
+                lines[i].text = <const uint8_t *>PyUnicode_AsUTF8AndSize(given[i], &size)
+                lines[i].length = size
+            else:
+                lines[i] = Prefix(<const uint8_t *>PyBytes_AS_STRING(given[i]), PyBytes_GET_SIZE(given[i]))
             longest = max(longest, lines[i].length)
-        room = <uint8_t *>malloc(longest + DIGITS + 1)
+        room = <uint8_t *>malloc(longest + wide + DIGITS + 1)
         if room == NULL:
             raise MemoryError
         with nogil:
-            c_numbered(lines, <const int32_t *>cnp.PyArray_DATA(many), n, murmur, start, room,
-                       <uint64_t *>cnp.PyArray_DATA(out))
+            c_numbered(lines, <const int32_t *>cnp.PyArray_DATA(many), n, murmur, start, gap, wide,
+                       room, <uint64_t *>cnp.PyArray_DATA(out))
     finally:
         free(lines)
         free(room)

@@ -29,14 +29,14 @@ def murmur64a(data: bytes | bytearray | memoryview, seed: int = 0) -> int:
     return h ^ (h >> 47)
 
 
-def numbered(prefixes: Sequence[bytes], counts: Any, kind: int, seed: int = 0) -> Any:
-    """Hashes of prefixes[i] + b"0", + b"1", …, counts[i] of them, one prefix after the other, as uint64.
+def numbered(prefixes: Sequence[bytes | str], counts: Any, kind: int, seed: int = 0, separator: bytes = b"") -> Any:
+    """Hashes of prefixes[i] + separator + b"0", + b"1", …, counts[i] of them, one prefix after the other, as uint64.
 
-    Kind 0 is XXH64, kind 1 MurmurHash64A.
+    Prefixes are bytes, or str for their UTF-8 form. Kind 0 is XXH64, kind 1 MurmurHash64A.
     """
     start = word("seed", seed)
     digest = (xxh64, murmur64a)[kind_of(kind)]
-    given = prefixes_of(prefixes)
+    given = [(p.encode() if isinstance(p, str) else p) + separator for p in prefixes_of(prefixes)]
     many = column("counts", counts, 0, 2**31 - 1, np.int32)
     if len(many) != len(given):
         raise ConfigError("counts", counts, "must be one for each prefix")

@@ -165,7 +165,8 @@ class BoundedPicker(Generic[B]):
         self.unused = unused
         self.cursor = base.cursor
         self._rows: list[int] = rows.tolist()
-        self._weights = [dict(zip(n.slots, n.weights, strict=True)) for n in base.levels]
+        self._lines: list[list[int]] = [n.slots.tolist() for n in base.levels]
+        self._weights = [dict(zip(n.slots.tolist(), n.weights.tolist(), strict=True)) for n in base.levels]
 
     def pick(self, key: Any = None, *, exclude: Container[str] = ()) -> B:
         """The backend for this key, or for a random word if there is none."""
@@ -198,7 +199,7 @@ class BoundedPicker(Generic[B]):
         if first < 0:
             return first
         priority, total = self.base.priority_of(h), self._total()
-        weights, slots = self._weights[priority], self.base.levels[priority].slots
+        weights, slots = self._weights[priority], self._lines[priority]
         best, least = first, self._load(first, weights[first], total)
         if least <= 1.0:
             return first
@@ -237,7 +238,7 @@ class BoundedPicker(Generic[B]):
                 yield slot
 
     def _tries(self, h: int, priority: int, first: int) -> Iterator[int]:
-        loads, slots = self.loads(priority), self.base.levels[priority].slots
+        loads, slots = self.loads(priority), self._lines[priority]
         line = [first, *(slots[i] for i in shuffled(h, len(slots)) if slots[i] != first)]
         yield from (slot for slot in line if loads[slot] <= 1.0)
         yield from sorted((slot for slot in line if loads[slot] > 1.0), key=loads.__getitem__)

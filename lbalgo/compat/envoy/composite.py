@@ -120,7 +120,7 @@ class PriorityPicker(Generic[B]):
         if self.tables[first].slots == 0:
             return
         for priority in (first, *(p for p in self._loaded if p != first)):
-            theirs = set(self.levels[priority].slots)
+            theirs = set(self.levels[priority].slots.tolist())
             for slot in self.tables[priority].walk(h):
                 if slot in theirs and self._eligible[slot]:
                     yield slot
@@ -189,7 +189,7 @@ class PriorityPicker(Generic[B]):
         """Raises AssertionError where the picker contradicts itself."""
         for p in self._loaded:
             owners = set(_owners(self.tables[p]).tolist())
-            assert owners <= set(self.levels[p].slots), "a table has hosts of its priority only"
+            assert owners <= set(self.levels[p].slots.tolist()), "a table has hosts of its priority only"
             assert all(self._eligible[slot] for slot in owners), "who owns anything is eligible"
 
     def __repr__(self) -> str:

@@ -42,7 +42,7 @@ def hash_picker(
         return dialect_picker(
             policy, view, previous, usable, lambda: policy._structure(view, hosts, n, plan), request_hasher(policy)
         )
-    members = owning if factor is None else [n.slots if own else () for n, own in zip(levels, owning, strict=True)]
+    members = owning if factor is None else [n.slots if len(own) else () for n, own in zip(levels, owning, strict=True)]
     usable = _mask(len(view), [slot for p in loaded for slot in members[p]])
     shown = View(
         view.backends,
@@ -61,11 +61,13 @@ def hash_picker(
             and before.policy == policy
             and before.backends == view.backends
             and before.levels[p : p + 1] == (n,)
-            and (before.tables[p].slots > 0 or not owning[p])
+            and (before.tables[p].slots > 0 or len(owning[p]) == 0)
         ):
             tables.append(before.tables[p])
         else:
-            tables.append(policy._structure(view, hosts, n, plans[p][1]) if owning[p] and p in loaded else Structure())
+            tables.append(
+                policy._structure(view, hosts, n, plans[p][1]) if len(owning[p]) and p in loaded else Structure()
+            )
     picker = PriorityPicker(policy, shown, levels, tables, priorities, cursor_of(previous))
     if factor is None:
         return picker
@@ -79,21 +81,16 @@ def hash_tables(policy: Any, view: View[Any]) -> tuple[Structure, ...]:
     hosts, levels, _ = _levels(policy, view)
     plans = [policy._plan(n) for n in levels]
     return tuple(
-        policy._structure(view, hosts, n, plan) if slots else Structure()
+        policy._structure(view, hosts, n, plan) if len(slots) else Structure()
         for n, (slots, plan) in zip(levels, plans, strict=True)
     )
 
 
 def _levels(policy: Any, view: View[Any]) -> tuple[Sequence[Host], list[Normalized], PriorityLoad]:
+    alone = _alone(policy, view)
+    if alone is not None:
+        return alone
     hosts = hosts_of(view)
-    if hosts and not policy.locality_weighted_lb_config and not view.states.any():
-        total = int(view.weights.sum())
-        if total <= WEIGHTS and not any([h.priority for h in hosts]):  # noqa: C419 - a list is faster
-            # All healthy in one priority: it has all traffic, and cannot panic.
-            shares = (view.weights * 1.0 / total).tolist()
-            health = min(100, policy.overprovisioning_factor)
-            alone = PriorityLoad((100,), (0,), (False,), (health,), (0,))
-            return hosts, [Normalized(tuple(range(len(hosts))), tuple(shares))], alone
     sets = host_sets(hosts, view.states.tolist(), policy.local_locality)
     priorities = priority_load(
         sets,
@@ -109,9 +106,28 @@ def _levels(policy: Any, view: View[Any]) -> tuple[Sequence[Host], list[Normaliz
     return hosts, levels, priorities
 
 
-def _mask(size: int, slots: Sequence[int]) -> Bool:
+def _alone(policy: Any, view: View[Any]) -> tuple[Sequence[Host], list[Normalized], PriorityLoad] | None:
+    """`_levels` the short way: all are `Host`s, healthy and in one priority, which has all traffic and cannot panic."""
+    hosts, weights = view.backends, view.weights
+    if (
+        set(map(type, hosts)) != {Host}
+        or policy.locality_weighted_lb_config
+        or view.states.any()
+        or any([h.priority for h in hosts])  # noqa: C419 - a list is faster
+        or not ((weights >= 1) & (weights == np.floor(weights))).all()
+    ):
+        return None
+    total = float(weights.sum())  # of whole numbers below 2**53: exact
+    if total > WEIGHTS:
+        return None
+    health = min(100, policy.overprovisioning_factor)
+    alone = PriorityLoad((100,), (0,), (False,), (health,), (0,))
+    return hosts, [Normalized(np.arange(len(hosts), dtype=np.int32), weights * 1.0 / total)], alone
+
+
+def _mask(size: int, slots: Any) -> Bool:
     if len(slots) == size:
         return np.ones(size, dtype=np.bool_)
     mask = np.zeros(size, dtype=np.bool_)
-    mask[list(slots)] = True
+    mask[np.asarray(slots, dtype=np.int64)] = True
     return mask

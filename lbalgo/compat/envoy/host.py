@@ -168,8 +168,8 @@ def host_of(backend: Any, weight: float | None = None) -> Host:
     )
 
 
-def hash_keys(hosts: Sequence[Host], slots: Sequence[int], use_hostname: bool) -> list[bytes]:
-    """`Host.key` of these slots.
+def hash_keys(hosts: Sequence[Host], slots: Sequence[int], use_hostname: bool) -> list[bytes] | list[str]:
+    """`Host.key` of these slots; as text where the addresses are hashed.
 
     Examples
     --------
@@ -177,9 +177,9 @@ def hash_keys(hosts: Sequence[Host], slots: Sequence[int], use_hostname: bool) -
     [b'x', b'a:1']
     """
     chosen = [hosts[slot] for slot in slots]
-    if use_hostname or any(h.hash_key or h.metadata for h in chosen):
+    if use_hostname or any([h.hash_key or h.metadata for h in chosen]):  # noqa: C419 - a list is faster
         return [h.key(use_hostname=use_hostname) for h in chosen]
-    return [h.id.encode() for h in chosen]
+    return [h.id for h in chosen]
 
 
 def hosts_of(view: View[Any]) -> tuple[Host, ...]:

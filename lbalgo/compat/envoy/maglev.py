@@ -29,7 +29,7 @@ from lbalgo.active import MaglevTable, Structure, TicketPicker, maglev_fill, rou
 from lbalgo.compat.envoy.bounded_load import BoundedPicker, check_balance_factor
 from lbalgo.compat.envoy.composite import PriorityPicker
 from lbalgo.compat.envoy.hashed import hash_picker, hash_tables
-from lbalgo.compat.envoy.host import Host, Locality, hash_keys
+from lbalgo.compat.envoy.host import Host, Locality
 from lbalgo.compat.envoy.hosts import OVERPROVISIONING, PANIC, check_settings, locality_from
 from lbalgo.compat.envoy.normalized import Normalized
 from lbalgo.compat.structures import salts_of, structure_check, structure_content, structure_shares
@@ -136,20 +136,20 @@ class Maglev:
     _content = structure_content
     _check = structure_check
 
-    def _plan(self, n: Normalized) -> tuple[Sequence[int], Any]:
+    def _plan(self, n: Normalized) -> tuple[Any, Any]:
         return n.slots, None
 
     def _structure(self, view: View[Any], hosts: Sequence[Host], n: Normalized, plan: Any) -> Structure:
         salts = salts_of(view)
-        if len(n.slots) == 1:
+        if len(n) == 1:
             return MaglevTable(n.slots, salts)
-        keys = hash_keys(hosts, n.slots, self.use_hostname_for_hashing)
+        keys = [hosts[slot].key(use_hostname=self.use_hostname_for_hashing) for slot in n.slots.tolist()]
         order = sorted(range(len(keys)), key=keys.__getitem__)
         size, names = self.table_size, [keys[i] for i in order]
         offset = np.array([xxh64(name) for name in names], dtype=np.uint64) % np.uint64(size)
         skip = np.array([xxh64(name, SKIP_SEED) for name in names], dtype=np.uint64) % np.uint64(size - 1) + np.uint64(
             1
         )
-        turns = rounds([n.weights[i] for i in order], size)
+        turns = rounds(n.weights[order], size)
         table = np.asarray(maglev_fill(turns, offset.astype(np.uint32), skip.astype(np.uint32), size))
-        return MaglevTable(np.array(n.slots, dtype=np.int32)[order][table], salts)
+        return MaglevTable(n.slots[order][table], salts)

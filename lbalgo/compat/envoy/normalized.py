@@ -10,13 +10,15 @@ rounding decides who gets the last point.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
 
 from lbalgo.compat.envoy.host import Host
 from lbalgo.compat.envoy.hosts import HostSet
+from lbalgo.types import F64, I32
 
 
-@dataclass(frozen=True)
 class Normalized:
     """Hosts of one table and their shares.
 
@@ -24,7 +26,6 @@ class Normalized:
     ----------
     slots : in the order that matters.
     weights : positive shares, as many as slots.
-    least, most : least weight but at most 1.0, greatest weight but at least 0.0.
 
     Examples
     --------
@@ -32,18 +33,27 @@ class Normalized:
     0.25
     """
 
-    slots: tuple[int, ...]
-    weights: tuple[float, ...]
+    def __init__(self, slots: Any, weights: Any) -> None:
+        self.slots: I32 = np.asarray(slots, dtype=np.int32)
+        self.weights: F64 = np.asarray(weights, dtype=np.float64)
 
     @property
     def least(self) -> float:
         """The least weight, but at most 1."""
-        return min(1.0, *self.weights) if self.weights else 1.0
+        return float(self.weights.min(initial=1.0))
 
-    @property
-    def most(self) -> float:
-        """The greatest weight, but at least 0."""
-        return max(0.0, *self.weights) if self.weights else 0.0
+    def __len__(self) -> int:
+        return len(self.slots)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Normalized):
+            return NotImplemented
+        return np.array_equal(self.slots, other.slots) and np.array_equal(self.weights, other.weights)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return f"Normalized({self.slots.tolist()}, {self.weights.tolist()})"
 
 
 def normalized(s: HostSet, hosts: Sequence[Host], *, panic: bool, by_locality: bool) -> Normalized:
@@ -62,8 +72,8 @@ def normalized(s: HostSet, hosts: Sequence[Host], *, panic: bool, by_locality: b
     --------
     >>> from lbalgo.compat.envoy.hosts import host_sets
     >>> hosts = [Host("a:1", 1), Host("b:1", 3)]
-    >>> normalized(host_sets(hosts, [0, 0])[0], hosts, panic=False, by_locality=False).weights
-    (0.25, 0.75)
+    >>> normalized(host_sets(hosts, [0, 0])[0], hosts, panic=False, by_locality=False)
+    Normalized([0, 1], [0.25, 0.75])
     """
     if not by_locality:
         return Normalized(*_shares(s.hosts if panic else s.healthy, hosts, 1.0))

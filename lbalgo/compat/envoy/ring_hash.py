@@ -181,18 +181,18 @@ class RingHash:
     _content = structure_content
     _check = structure_check
 
-    def _plan(self, n: Normalized) -> tuple[Sequence[int], Any]:
+    def _plan(self, n: Normalized) -> tuple[Any, Any]:
         """Those who get a point, and how many each host gets."""
-        if not n.slots:
+        if len(n) == 0:
             return (), None
         counts = ring_counts(n, self.minimum_ring_size, self.maximum_ring_size)
-        return n.slots if counts.all() else np.asarray(n.slots)[counts > 0].tolist(), counts
+        return n.slots if counts.all() else n.slots[counts > 0], counts
 
     def _structure(self, view: View[Any], hosts: Sequence[Host], n: Normalized, counts: Any) -> Structure:
-        prefixes = [key + SEPARATOR for key in hash_keys(hosts, n.slots, self.use_hostname_for_hashing)]
+        keys = hash_keys(hosts, n.slots.tolist(), self.use_hostname_for_hashing)
         murmur = self.hash_function is HashFunction.MURMUR_HASH_2
-        points = numbered(prefixes, counts, int(murmur), MURMUR_SEED if murmur else 0)
-        owners = np.repeat(np.asarray(n.slots, dtype=np.int32), counts)
+        points = numbered(keys, counts, int(murmur), MURMUR_SEED if murmur else 0, SEPARATOR)
+        owners = np.repeat(n.slots, counts)
         if self.libcxx_sort:
             points, owners = sorted_by_libcxx(points, owners)
         return Ring(points, owners, len(view))
@@ -208,7 +208,7 @@ def ring_counts(n: Normalized, minimum: int, maximum: int) -> I64:
     """
     scale = min(math.ceil(n.least * minimum) / n.least, float(maximum))
     # Envoy counts points up by 1.0 while below the target: after each host the least whole number not below it.
-    targets = np.ceil(np.cumsum(np.array(n.weights) * scale)).astype(np.int64)
+    targets = np.ceil(np.cumsum(n.weights * scale)).astype(np.int64)
     targets[1:] -= targets[:-1].copy()
     return targets
 
