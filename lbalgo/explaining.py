@@ -81,7 +81,7 @@ def explain(picker: Any, key: Key | None = None) -> Explanation:
     if callable(getattr(picker, "explain", None)):
         steps += picker.explain(key)
     elif isinstance(picker, TicketPicker):
-        steps += _ticket(picker, key)
+        steps += ticket_steps(picker, key)
     steps += _states(picker)
     walked = [b.id for b in islice(picker.walk(key), WALK + 1)]
     if walked:
@@ -110,7 +110,8 @@ def _shown(data: bytes) -> str:
     return repr(text) if text.isprintable() else data.hex(" ")
 
 
-def _ticket(picker: Any, key: Key | None) -> Steps:
+def ticket_steps(picker: Any, key: Key | None) -> Steps:
+    """From the ticket to whom it passes, for a picker that decides by ticket; for the `explain` of those that wrap one."""
     if picker.source == KEYED and key is not None:
         ticket = picker.hasher(key)
         hasher = getattr(picker.policy, "hasher", None)

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from lbalgo.active import JumpBuckets, MaglevTable, RendezvousRace, Ring
+from lbalgo.active import JumpBuckets, MaglevTable, RendezvousRace, Ring, TicketPicker
 from lbalgo.errors import ConfigError, NoBackend
 from lbalgo.hashing import hash_many
 from lbalgo.measure.laws import jump_flows, race_flows
@@ -29,7 +29,7 @@ from lbalgo.types import F64, I64, U64, TicketDecided
 
 SAMPLE = 1 << 17  # keys of the built-in sample: a moved fraction near 1 % then has a standard error of 0.03 %
 WALKED = 1 << 13  # the same where each key has to be walked on either side: 0.11 %
-_PROBES = ("", "lbalgo", b"\xff" * 33, 2**63)
+_PROBES = ("k", "lbalgo", b"\xff" * 33, 2**63)
 _Flows = tuple[I64, I64, F64]  # from, to (indices into the joined ids), amount
 
 
@@ -98,6 +98,7 @@ def disruption(before: Any, after: Any, keys: Any = None) -> Disruption:
     for name, picker in (("before", before), ("after", after)):
         if not (_by_ticket(picker) or getattr(picker, "takes_key", False)):
             raise ConfigError(name, picker, "takes no key, so no key moves")
+    before, after = (getattr(picker, "keyed", picker) for picker in (before, after))  # the native picker inside
     whole = _by_ticket(before) and _by_ticket(after)
     ids = list(dict.fromkeys([*(b.id for b in before.backends), *(b.id for b in after.backends)]))
     if keys is None and whole and _hash_alike(before, after):
@@ -120,7 +121,7 @@ def _by_ticket(picker: Any) -> bool:
 
 def successor(policy: Any, picker: Any, view: Any) -> Any:
     """The policy's picker for another view, built from this one, which stays as it is even if a machine goes on."""
-    return policy.build(view, previous=picker if _by_ticket(picker) else copy.deepcopy(picker))
+    return policy.build(view, previous=picker if isinstance(picker, TicketPicker) else copy.deepcopy(picker))
 
 
 def _hash_alike(before: Any, after: Any) -> bool:
@@ -130,7 +131,7 @@ def _hash_alike(before: Any, after: Any) -> bool:
 
 def _cells(before: Any, after: Any) -> tuple[U64, F64] | None:
     """Tickets that stand for cells of the key space on which neither picker changes its mind, and the cells' sizes."""
-    old, new = before.structure, after.structure
+    old, new = (getattr(picker, "structure", None) for picker in (before, after))
     if isinstance(old, MaglevTable) and isinstance(new, MaglevTable) and old.size == new.size:
         if _certain(before) and _certain(after) and _stays_in_table(before) and _stays_in_table(after):
             return np.arange(old.size, dtype=np.uint64), np.ones(old.size)
@@ -169,7 +170,7 @@ def _arc_ends(picker: Any) -> U64:
 def _lawful(ids: list[str], before: Any, after: Any) -> _Flows | None:
     """Flows by the joint law of the two pickers, if they have one."""
     index = {id: k for k, id in enumerate(ids)}
-    kinds = before.structure, after.structure
+    kinds = [getattr(picker, "structure", None) for picker in (before, after)]
     if all(isinstance(s, RendezvousRace) for s in kinds):
         mantissas, exponents = np.zeros((2, len(ids))), np.zeros((2, len(ids)), dtype=np.int64)
         for side, picker in enumerate((before, after)):
