@@ -19,6 +19,8 @@ from lbalgo.compat.envoy.hosts import (
 )
 from lbalgo.compat.envoy.least_request import LeastRequest, SelectionMethod, choice_law
 from lbalgo.compat.envoy.maglev import Maglev
+from lbalgo.compat.envoy.orca import ClientSideWeightedRoundRobin, WrrLocality
+from lbalgo.compat.envoy.orca_weights import OrcaLoadReport, report_weight, updated_weights
 from lbalgo.compat.envoy.outlier import Action, EjectionType, HttpResponse, OutlierDetection, OutlierEvent, Result
 from lbalgo.compat.envoy.outlier_detector import OutlierDetector
 from lbalgo.compat.envoy.random import Random
@@ -48,6 +50,7 @@ __all__ = [
     "Action",
     "BoundedPicker",
     "Callers",
+    "ClientSideWeightedRoundRobin",
     "CookieHash",
     "Edf",
     "EjectionType",
@@ -63,6 +66,7 @@ __all__ = [
     "LocalityBasis",
     "LocalityHosts",
     "Maglev",
+    "OrcaLoadReport",
     "OutlierDetection",
     "OutlierDetector",
     "OutlierEvent",
@@ -79,6 +83,7 @@ __all__ = [
     "SelectionMethod",
     "SlowStartConfig",
     "SourceIpHash",
+    "WrrLocality",
     "ZoneAwareLbConfig",
     "ZoneRouting",
     "choice_law",
@@ -90,5 +95,7 @@ __all__ = [
     "load",
     "previous_priorities",
     "priority_load",
+    "report_weight",
+    "updated_weights",
     "zone_routing",
 ]

@@ -18,7 +18,6 @@ import enum
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import product
 from typing import Any, TypeVar, overload
 
 from lbalgo.compat.envoy.edf_machine import HostMachine
@@ -190,18 +189,18 @@ def choice_law(
     choice_count : hosts drawn.
     full_scan : whether all are compared instead.
 
-    Cost: O(N ** choice_count).
+    Cost: O(N log N).
 
     Examples
     --------
     >>> choice_law([0, 3]), choice_law([2, 1, 1], full_scan=True)
     ((0.75, 0.25), (0.0, 0.5, 0.5))
     """
-    n = len(active)
-    if full_scan:
-        least = [i for i in range(n) if active[i] == min(active)]
-        return tuple(float(i in least) / len(least) for i in range(n))
-    counts = [0] * n
-    for draw in product(range(n), repeat=choice_count):
-        counts[min(draw, key=active.__getitem__)] += 1
-    return tuple(count / n**choice_count for count in counts)
+    n, chances = len(active), dict[int, float]()
+    for level in sorted(set(active)):
+        here, above = active.count(level), sum(busy > level for busy in active)
+        if full_scan:
+            chances[level] = 0.0 if chances else 1.0 / here
+        else:  # all draws are at this level or above, and not all above
+            chances[level] = (((here + above) / n) ** choice_count - (above / n) ** choice_count) / here
+    return tuple(chances[busy] for busy in active)

@@ -18,7 +18,7 @@ ENVOY = {
     "hash_policy_retry": "envoy_hash",
     "bounded_load": "envoy_hash",
     "eds_changes": "envoy_hash",
-    "load_split": "envoy_hash",
+    "load_split": "envoy_turns",
     "round_robin": "envoy_turns",
     "least_request": "envoy_turns",
     "slow_start": "envoy_turns",
