@@ -30,7 +30,7 @@ class Source:
     def change(self, option: str, id: str, **columns: Any) -> None:
         """Changes one backend's column; an unknown id is told with the option and the file."""
         try:
-            self.view = View.of(self.view, **columns)
+            self.view = View.of(self.view, panic_below=self.view.panic_below, **columns)
         except UnknownBackend:
             raise InputError(f"{option} {id}: {self.name} has no backend {id!r}") from None
 

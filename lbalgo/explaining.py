@@ -111,7 +111,7 @@ def _shown(data: bytes) -> str:
 
 
 def ticket_steps(picker: Any, key: Key | None) -> Steps:
-    """From the ticket to whom it passes, for a picker that decides by ticket; for the `explain` of those that wrap one."""
+    """From the ticket to whom it passes, of a picker that decides by ticket; for the `explain` of those around one."""
     if picker.source == KEYED and key is not None:
         ticket = picker.hasher(key)
         hasher = getattr(picker.policy, "hasher", None)
