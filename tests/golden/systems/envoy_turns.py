@@ -281,9 +281,8 @@ def _orca(data: Any) -> Iterator[Replayed]:
         reports = [None if text is None else report_of(name, text) for text in case["reports"]]
         least, weights = math.inf, list[int]()
         for start in (0, *(envoy_start(k) for k in range(64))):  # P is unknown: one has to fit within 1
-            picker = envoy.ClientSideWeightedRoundRobin(**given, edf_start=start).build(
-                [str(k) for k in range(len(reports))]
-            )
+            policy = envoy.ClientSideWeightedRoundRobin(**given, edf_start=start)
+            picker = policy.build([str(k) for k in range(len(reports))])
             for second in range(int(policy.blackout_period + policy.weight_update_period) + 2):
                 picker.load.advance(float(second))
                 for row, report in enumerate(reports):
