@@ -129,21 +129,21 @@ def test_ejection(monkeypatch):
     assert wrong("twemproxy", lambda c: "eject" in c)
 
 
-def test_the_tie_of_two_points_goes_to_the_earlier_name():
-    """10.1.0.0 and its like: two names, one point; found by looking for a pair among 160 000 points."""
+def test_the_tie_of_two_points_goes_to_the_earlier_server():
+    """Two names, one point: twemproxy sorts servers by name, libmemcached keeps them as they were added."""
     ids = [f"10.1.{i // 250}.{i % 250}" for i in range(1000)]
     counts = np.full(len(ids), 40)
     points = names.md5_points([i.encode() for i in ids], counts)
     order = np.argsort(points, kind="stable")
     pairs = np.flatnonzero(np.diff(points[order].astype(np.int64)) == 0)
-    assert len(pairs), "one in 2**32 for each of 160 000**2 / 2 pairs: three of them expected"
-    first, second = sorted(int(order[i]) // 160 for i in (pairs[0], pairs[0] + 1))
-    point = int(points[order[pairs[0]]])
-    assert len(ids[first]) == len(ids[second])  # so the lower one comes first, wherever it is listed; seen live
-    for listed, winner in (([first, second], first), ([second, first], first)):
-        pool = [ids[i] for i in listed]
-        picker = twemproxy.Twemproxy().build(pool)
-        assert pool[picker.slot(point << 32)] == ids[winner]
+    assert len(pairs), "of 160 000**2 / 2 pairs one in 2**32 shares its point: three expected"
+    weighted = libmemcached.Libmemcached(distribution=libmemcached.LibmemcachedDistribution.CONSISTENT_WEIGHTED)
+    for pair in pairs.tolist():
+        first, second = sorted((ids[int(order[i]) // 160] for i in (pair, pair + 1)), key=lambda i: (len(i), i))
+        ticket = int(points[order[pair]]) << 32
+        for pool in ([first, second], [second, first]):
+            assert pool[twemproxy.Twemproxy().build(pool).slot(ticket)] == first
+            assert pool[weighted.build(pool).slot(ticket)] == pool[0]
 
 
 @pytest.mark.parametrize(
