@@ -1,4 +1,4 @@
-"""Envoy's hash balancers: hash_picks, hash_policy_retry, bounded_load, eds_changes, load_split."""
+"""Envoy's hash balancers: hash_picks, hash_policy_retry, bounded_load, eds_changes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ import numpy as np
 from lbalgo import NoBackend, Outcome, State, View
 from lbalgo.active import MaglevTable, Ring
 from lbalgo.compat import envoy
-from lbalgo.compat.envoy.edf import Edf
 from tests.golden.systems import Replayed, Strange, count_mismatches, kind_of
 
 NOBODY = "!"
@@ -48,7 +47,6 @@ def replay(stem: str, data: Any) -> Iterator[Replayed]:
         "hash_policy_retry": _policy_retry,
         "bounded_load": _bounded,
         "eds_changes": _eds,
-        "load_split": _load_split,
     }
     kind = stem if stem in kinds else kind_of(data)
     if kind not in kinds:
@@ -350,28 +348,5 @@ def _eds_policy(name: str, cfg: Any) -> Any:
             given["hash_function"] = envoy.HashFunction[given["hash_function"]]
         return envoy.RingHash(**given, libcxx_sort=True)
     if cfg["policy"] == "round_robin":
-        return _RoundRobin(cfg["witness"])
+        return envoy.RoundRobin(edf_start=cfg["witness"])
     raise Strange(f"{name}: policy {cfg['policy']!r}")
-
-
-class _RoundRobin:
-    """Weighted round robin that restarts at every update, as the captured phases do."""
-
-    def __init__(self, witness: int) -> None:
-        self.witness = witness
-
-    def build(self, view: View[envoy.Host], previous: Any = None) -> _Turns:
-        return _Turns(view, self.witness)
-
-
-class _Turns:
-    def __init__(self, view: View[envoy.Host], witness: int) -> None:
-        self.able = [h for h, state in zip(view.backends, view.states.tolist(), strict=True) if state == State.HEALTHY]
-        self.edf = Edf([h.weight for h in self.able], witness)
-
-    def pick(self, key: Any) -> envoy.Host:
-        return self.able[self.edf.pick(lambda i: self.able[i].weight)]
-
-
-def _load_split(data: Any) -> Iterator[Replayed]:
-    raise Strange("load_split is not there yet")

@@ -18,6 +18,7 @@ from tests.golden.systems import Replayed, Strange, count_mismatches, kind_of
 
 ALPHA = 1e-6  # chance that a correct program fails a configuration
 SEED = 20_240_229  # of our own draws
+BOOK = {"health_by_priority", "n", "no_host", "picks", "policy"}  # of load_split: what is not a setting
 POINTS = 0.015  # of slow start: share of a bin, and what half a pick is of it
 STATES = {"h": State.HEALTHY, "u": State.UNHEALTHY, "d": State.DEGRADED, "x": State.DRAINING}
 
@@ -321,8 +322,8 @@ def _load_split(data: Any) -> Iterator[Replayed]:
     known("load_split", data, {"cfg"})
     kinds = {"round_robin": envoy.RoundRobin, "random": envoy.Random, "least_request": envoy.LeastRequest}
     for name, cfg in data["cfg"].items():
-        fields = {"health_by_priority", "healthy_panic_threshold", "n", "no_host", "picks", "policy"}
-        known(name, cfg, fields | {"overprovisioning_factor", "weighted_priority_health"})
+        settings = {"healthy_panic_threshold", "overprovisioning_factor", "weighted_priority_health"}
+        known(name, cfg, BOOK | settings)
         policy = cfg["policy"].lower()
         if policy not in kinds:
             raise Strange(f"{name}: policy {policy!r}")
@@ -331,14 +332,11 @@ def _load_split(data: Any) -> Iterator[Replayed]:
             raise Strange(f"{name}: health {codes!r}")
         priorities = [p for p, level in enumerate(cfg["health_by_priority"]) for _ in level]
         hosts = [envoy.Host(str(i), priority=p) for i, p in enumerate(priorities)]
-        given = {field: plain(cfg[field]) for field in set(cfg) & (fields | {"overprovisioning_factor"}) - BOOK}
+        given = {field: plain(cfg[field]) for field in sorted(set(cfg) - BOOK)}
         picker = kinds[policy](**given).build(
             View.of(hosts, states={h.id: STATES[c] for h, c in zip(hosts, codes, strict=True)})
         )
         yield Replayed(name, *_split(cfg, policy, picker, hosts))
-
-
-BOOK = {"health_by_priority", "n", "no_host", "picks", "policy"}
 
 
 def _split(cfg: Any, policy: str, picker: Any, hosts: list[envoy.Host]) -> tuple[int, int]:
@@ -354,9 +352,7 @@ def _split(cfg: Any, policy: str, picker: Any, hosts: list[envoy.Host]) -> tuple
         except NoBackend:
             refused += 1
     for counts, nobody in ((cfg["picks"], cfg["no_host"]), (ours, refused)):
-        wrong += beyond(
-            [*counts, nobody], [*law, max(0.0, 1.0 - sum(law))] if nobody or sum(law) < 0.5 else [*law, 0.0], n
-        )
+        wrong += beyond([*counts, nobody], [*law, round(1.0 - sum(law), 9)], n)
         for group in groups if policy == "round_robin" else ():
             dealt = [counts[slot] for slot in group]
             wrong += max(dealt) - min(dealt) > 1
