@@ -119,7 +119,7 @@ class Pool:
         told[rows] = last
         weights = np.array([member.weight for member in members], dtype=np.float64)
         view = View(members, weights, factors, states, panic_below=self.panic_below, rows=rows, ids=ids)
-        picker = self.policy.build(view, previous=self.picker)
+        picker = self._build(view, now)
         restart = getattr(getattr(picker, "load", None), "restart", None)
         if restart is not None:
             for row in reused:  # nobody's rows, so that nothing is lost if one is refused
@@ -158,8 +158,15 @@ class Pool:
             view = View(
                 old.backends, old.weights, factors, states, panic_below=self.panic_below, rows=old.rows, ids=old.ids
             )
-            self._show(view, self.policy.build(view, previous=self.picker), now)
+            self._show(view, self._build(view, now), now)
         self.versions, self.refused = versions, None
+
+    def _build(self, view: View[Any], now: float) -> Any:
+        """The policy's picker for this view; the load learns the time first, as it may be part of what is built."""
+        load = _bare(self.picker)
+        if hasattr(load, "advance"):
+            load.advance(now)
+        return self.policy.build(view, previous=self.picker)
 
     def _show(self, view: View[Any], picker: Any, now: float) -> None:
         old = self.view
