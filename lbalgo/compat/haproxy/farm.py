@@ -69,8 +69,8 @@ class Farm:
     serving : rows of the pool that serves, in the same order.
     alone : the row that takes everything without an algorithm, or -1.
     total : effective weight of the serving.
-    ahead : row to the effective weight of its kind (active or backup) declared before it when it was first seen; never
-        brought up to date.
+    ahead : row to the effective weight of its kind (active or backup), usable at start, declared before it; never
+        brought up to date, and missing for who was not usable at start.
     requests : requests under way or queued, of all servers.
     """
 
@@ -133,11 +133,11 @@ class Farm:
         self.serving = active or (backups if self.allbackups else backups[:1])
         self.alone = backups[0] if backups and not active and not self.allbackups else NOBODY
         self.total = sum(self.standings[row].ew for row in self.serving)
-        before = {False: 0, True: 0}  # actives and backups are counted apart, whoever serves
-        for row, standing in self.standings.items():
-            backup = standing.server.backup
-            self.ahead.setdefault(row, before[backup])
-            before[backup] += standing.ew if standing.usable else 0
+        if self._fresh:
+            before = {False: 0, True: 0}  # actives and backups are counted apart, whoever serves
+            for standing in usable:
+                self.ahead[standing.row] = before[standing.server.backup]
+                before[standing.server.backup] += standing.ew
 
     def saturated(self, row: int) -> bool:
         """Whether the server is at its maxconn, or has a queue already."""

@@ -24,7 +24,7 @@ from lbalgo.compat.haproxy.orders import MapOrder
 from lbalgo.compat.haproxy.policies import check_factor, check_rekeyed
 from lbalgo.compat.haproxy.ring_order import BoundedRing, HashOrder
 from lbalgo.compat.haproxy.server import Version
-from lbalgo.compat.haproxy.structures import HashRing, ring_entries, table_of
+from lbalgo.compat.haproxy.structures import HashRing, map_table, ring_entries
 from lbalgo.compat.machine import MachinePicker, machine_picker
 from lbalgo.compat.structures import (
     dialect_picker,
@@ -141,7 +141,7 @@ class Hash:
     def _start(self) -> FarmMachine:
         farm = Farm(self.version, self.allbackups, self.fullconn, self.consistent)
         if not self.consistent:
-            return FarmMachine(farm, MapOrder())
+            return FarmMachine(farm, MapOrder(hashing=True))
         ring = BoundedRing(self.hash_balance_factor, self.rekeyed_ids)
         return FarmMachine(farm, HashOrder(self.balance, self.hash_type, ring, self.hash_preserve_affinity.value))
 
@@ -183,12 +183,12 @@ class HashPicker(Generic[B]):
         self.rows, self.unused = turns.rows, turns.unused
         farm: Farm = turns.machine.farm
         owners = {row: slot for slot, row in enumerate(turns.rows.tolist())}
-        self._entries = ring_entries(farm, owners, policy.rekeyed_ids)
+        self._entries = _entries(policy, farm, owners)
         same = previous is not None and (previous.policy, previous.view.ids) == (policy, turns.view.ids)
         if previous is not None and same and previous._entries == self._entries:
             built = previous.keyed.structure
         else:
-            built = _structure(policy, farm, owners, self.view) if self._entries else Structure()
+            built = _structure(policy, self._entries, self.view) if self._entries else Structure()
         usable = np.zeros(len(self.view), dtype=bool)
         usable[[owners[row] for row in farm.serving]] = True
         hasher = raw_hasher(self._ticket)
@@ -252,7 +252,16 @@ class HashPicker(Generic[B]):
         return HashPicker, (self.policy, self.turns)
 
 
-def _structure(policy: Hash, farm: Farm, owners: dict[int, int], view: View[Any]) -> Structure:
+Entries = tuple[tuple[int, int, int], ...]  # slot, base of its points (0 on a map) and effective weight
+
+
+def _entries(policy: Hash, farm: Farm, owners: dict[int, int]) -> Entries:
     if policy.consistent:
-        return HashRing(ring_entries(farm, owners, policy.rekeyed_ids), len(view)).ring
-    return MaglevTable(table_of(farm, owners), salts_of(view))
+        return ring_entries(farm, owners, policy.rekeyed_ids)
+    return tuple((owners[row], 0, farm.standings[row].ew) for row in farm.serving)
+
+
+def _structure(policy: Hash, entries: Entries, view: View[Any]) -> Structure:
+    if policy.consistent:
+        return HashRing(entries, len(view)).ring
+    return MaglevTable([entries[i][0] for i in map_table([ew for _, _, ew in entries])], salts_of(view))

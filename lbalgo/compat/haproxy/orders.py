@@ -8,18 +8,24 @@ from __future__ import annotations
 from bisect import bisect_left, insort
 from collections.abc import Container, Mapping
 
-from lbalgo.compat.haproxy.farm import Farm, Standing, refusal
+from lbalgo.compat.haproxy.farm import NOBODY, Farm, Standing, refusal
 from lbalgo.compat.haproxy.generator import Xorshift32
 from lbalgo.compat.haproxy.server import Version
-from lbalgo.compat.haproxy.structures import table_of
+from lbalgo.compat.haproxy.structures import map_table
 
 LEAST_SCALE = 4096  # greatest effective weight: requests are counted in parts of it
 
 
 class MapOrder:
-    """The order of ``balance static-rr``: the map, position by position. No change restarts the cursor."""
+    """The order of ``balance static-rr``: the map, position by position. No change restarts the cursor.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    hashing : whether these are the turns of requests without a key, which a server that is alone does not spend.
+    """
+
+    def __init__(self, hashing: bool = False) -> None:
+        self.hashing = hashing
         self.table: list[int] | None = None
         self.cursor = 0
 
@@ -29,9 +35,12 @@ class MapOrder:
 
     def choose(self, farm: Farm, key: bytes | None, skip: Container[int]) -> int:
         """The next position whose server can take a request."""
+        if self.hashing and len(farm.serving) == 1:
+            return NOBODY if farm.serving[0] in skip else farm.serving[0]
         table = self.table
         if table is None:
-            table = self.table = table_of(farm, {row: row for row in farm.serving})
+            owners = map_table([farm.standings[row].ew for row in farm.serving])
+            table = self.table = [farm.serving[owner] for owner in owners]
         if self.cursor >= len(table):
             self.cursor = 0
         for step in range(len(table)):

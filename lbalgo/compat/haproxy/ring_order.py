@@ -2,7 +2,8 @@
 
 *Bounded loads* (``hash-balance-factor`` f): with L requests under way, ceil((L + 1) f / 100) places are shared out by
 weight, so that their sum is exact: server i has floor((c + w_i) P / T) - floor(c P / T) of P places, where c is the
-weight declared before it. A server whose places are taken is passed over. c is computed at start only.
+weight declared before it. A server whose places are taken is passed over. c is computed at start only, for those usable
+then; all others have 0.
 
 *random*: one draw of 32 bits is looked up on the ring as if it were a hash; of several draws the least loaded server
 wins, the later one of equals. A winner that is saturated is not replaced: the request waits.
@@ -46,6 +47,11 @@ class BoundedRing:
             self._ring = HashRing(self._entries, max(owner for owner, _, _ in self._entries) + 1)
         return self._ring
 
+    def without(self, row: int, state: int) -> tuple[int, int]:
+        """The owner and the place of what is behind a point, on the ring that a server was taken off."""
+        others = tuple(entry for entry in self._entries if entry[0] != row)
+        return HashRing(others, self.ring.slots).after(state) if others else (NOBODY, 0)
+
     def walk(self, farm: Farm, value: int, skip: Container[int]) -> Iterator[int]:
         """From the nearest point forward: those not tried that may take one more request by their share."""
         limits = load_limits(farm, self.factor) if self.factor else {}
@@ -66,7 +72,7 @@ def load_limits(farm: Farm, factor: int) -> dict[int, int]:
     quotient, rest = divmod(places, farm.total)
     limits = {}
     for row in farm.serving:
-        ew, before = farm.standings[row].ew, farm.ahead[row]
+        ew, before = farm.standings[row].ew, farm.ahead.get(row, 0)
         share = (before + ew) * rest // farm.total - before * rest // farm.total
         limits[row] = max(ew * quotient + share, 1)
     return limits
@@ -85,13 +91,27 @@ class HashOrder:
     def __init__(self, rule: Rule, hash_type: HashType, ring: BoundedRing, affinity: str) -> None:
         self.rule, self.hash_type, self.ring, self.affinity = rule, hash_type, ring, affinity
         self.cursor = 0
+        self.last = NOBODY
+        self._most: dict[int, int] = {}
 
     def follow(self, farm: Farm, before: Mapping[int, Standing]) -> None:
-        """Makes the ring anew where need be."""
+        """Notes who is on the ring now.
+
+        If the point of the last turn goes, the next point takes its place, and its turn is over too. A server whose
+        weight becomes greater than it ever was is taken off the ring before it is put on again.
+        """
         self.ring.follow(farm)
+        grown = {row for row, new in farm.standings.items() if new.ew > self._most.get(row, new.ew)}
+        if self.cursor and self.last in grown:
+            self.last, self.cursor = self.ring.without(self.last, self.cursor)
+        self._most = {row: max(new.ew, self._most.get(row, 0)) for row, new in farm.standings.items()}
+        if self.cursor:
+            self.last, self.cursor = self.ring.ring.after(self.cursor) if farm.serving else (NOBODY, 0)
 
     def choose(self, farm: Farm, key: bytes | None, skip: Container[int]) -> int:
         """The first on the key's walk that may take the request; without a key, the server of the next point."""
+        if len(farm.serving) == 1:  # no key is looked at, and no turn is taken
+            return NOBODY if farm.serving[0] in skip else farm.serving[0]
         sample = None if key is None else self.rule.sample(key)
         if sample is None:
             return self._turn(farm, skip)
@@ -117,7 +137,7 @@ class HashOrder:
         for _ in range(len(self.ring.ring.order)):
             row, cursor = self.ring.ring.turn(cursor)
             if row not in skip and not farm.saturated(row):
-                self.cursor = cursor
+                self.cursor, self.last = cursor, row
                 return row
         return refusal(farm, skip)
 

@@ -124,6 +124,14 @@ class HashRing:
         at = int(np.searchsorted(self._places, np.uint64(state))) % len(self._places)
         return int(self.order[at]), int(self._places[at]) + 1
 
+    def after(self, state: int) -> tuple[int, int]:
+        """The owner and the place, on this ring, of what is behind a point of an earlier ring that may be gone.
+
+        The next point stands for one that is gone; past the last point there is nobody, and the place is 0.
+        """
+        at = int(np.searchsorted(self._places, np.uint64(state - 1)))
+        return (int(self.order[at]), int(self._places[at]) + 1) if at < len(self._places) else (-1, 0)
+
     def before(self, value: int) -> int:
         """The owner of the point before the one nearest to a hash."""
         points = np.asarray(self.ring.points())
@@ -144,9 +152,3 @@ def ring_entries(farm: Farm, owners: dict[int, int], rekeyed_ids: bool) -> tuple
         s = farm.standings[row]
         found.append((owners[row], base_of(s.server, s.puid, rekeyed_ids), s.ew))
     return tuple(found)
-
-
-def table_of(farm: Farm, owners: dict[int, int]) -> list[int]:
-    """The map of those that serve."""
-    rows = farm.serving
-    return [owners[rows[i]] for i in map_table([farm.standings[row].ew for row in rows])]
