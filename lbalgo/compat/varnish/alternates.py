@@ -69,7 +69,7 @@ class ShardMachine:
             self.of = of
         able = dict(zip(rows, healthy(view).tolist(), strict=True))
         for row, ok in able.items():
-            if row not in self.healthy or ok and not self.healthy[row]:
+            if row not in self.healthy or (ok and not self.healthy[row]):
                 self.since[row] = self.now
         self.since = {row: self.since[row] for row in rows}
         self.rampup = {

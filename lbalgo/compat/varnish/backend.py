@@ -22,7 +22,7 @@ class Backend:
     Parameters
     ----------
     id : its name, unique in the director.
-    weight : >= 0; a `Shard` takes 1 and more. `RoundRobin` and `Fallback` have no weights; 0 takes no traffic there.
+    weight : >= 0; to a `Shard` less than 1 is 1. `RoundRobin` and `Fallback` have no weights; 0 takes no traffic there.
     ident : what a `Shard` hashes into points; None for the name.
     rampup : seconds for which a `Shard` lets the backend warm up, None for the director's.
 

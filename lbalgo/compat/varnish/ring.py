@@ -1,9 +1,9 @@
 """The shard director's ring: points, keys, and no wrap-around.
 
-A backend has int(replicas x weight) points: H32 of its ident followed by 0, 1, 2, … in decimal. (The documentation
-counts from 1; the program counts from 0.) A key belongs to the first point at or after it, and a key beyond the last
-point to the *last* point: there the program does not wrap around, contrary to its documentation. From that point on the
-backends follow in the order of their points, around the circle, each once.
+A backend has int(replicas x weight) points, where a weight below 1 counts as 1, 0 too: H32 of its ident followed by 0,
+1, 2, … in decimal. (The documentation counts from 1; the program counts from 0.) A key belongs to the first point at or
+after it, and a key beyond the last point to the *last* point: there the program does not wrap around, contrary to its
+documentation. From that point on the backends follow in the order of their points, around the circle, each once.
 
 As data: 32-bit points in the upper half of the native ring, and one point more, at the very end, that belongs to the
 owner of the last: that is the missing wrap. Equal points keep the order in which backends were added.
@@ -69,17 +69,28 @@ def points_of(ident: str, replicas: int, weight: float) -> list[int]:
     """
     start = hashlib.sha256(ident.encode())
     found = []
-    for number in range(int(replicas * weight)):
+    for number in range(int(replicas * max(weight, 1.0))):
         digest = start.copy()
         digest.update(b"%d" % number)
         found.append(int.from_bytes(digest.digest()[-4:], "little"))
     return found
 
 
-def ring_of(idents: Sequence[str], weights: Sequence[float], replicas: int) -> Ring:
-    """The ring of these backends; of equal points the one added first comes first, as a stable sort leaves them."""
+def ring_of(
+    idents: Sequence[str], weights: Sequence[float], replicas: int, usable: Sequence[bool] | None = None
+) -> Ring:
+    """The ring of these backends, or of the usable ones.
+
+    Of equal points the one added first comes first, as a stable sort leaves them. Whoever is not usable has no points,
+    which is what walking past it comes to. Keys beyond the last point of *all* are its owner's; if that one is not
+    usable, they go on around the circle.
+    """
     points = [points_of(ident, replicas, weight) for ident, weight in zip(idents, weights, strict=True)]
     owners = np.repeat(np.arange(len(points), dtype=np.int32), [len(p) for p in points])
     places = np.concatenate([np.array(p, dtype=np.uint64) for p in points]) << np.uint64(32)
-    last = owners[np.flatnonzero(places == places.max())[-1]]  # keys beyond it are its owner's: no wrap-around
-    return Ring(np.append(places, np.uint64(END)), np.append(owners, last), len(points))
+    last = owners[np.flatnonzero(places == places.max())[-1]]
+    places, owners = np.append(places, np.uint64(END)), np.append(owners, last)
+    if usable is not None:
+        kept = np.asarray(usable)[owners]
+        places, owners = places[kept], owners[kept]
+    return Ring(places, owners, len(points))

@@ -12,7 +12,7 @@ from typing import Any, TypeVar, overload
 
 import numpy as np
 
-from lbalgo.active import Ring, Structure, TicketPicker
+from lbalgo.active import Ring, TicketPicker
 from lbalgo.compat.machine import MachinePicker, machine_picker
 from lbalgo.compat.structures import dialect_picker, raw_hasher, structure_check, structure_content, structure_shares
 from lbalgo.compat.varnish.alternates import Healthy, ShardMachine
@@ -26,7 +26,7 @@ from lbalgo.types import Backend, Ids, Picker, Pool
 from lbalgo.view import View, view_of
 
 B = TypeVar("B", bound=Backend)
-MOST = 2**31 - 1  # points of a native ring
+MOST = 2**31 - 1  # points of a native ring, of which one is the end's
 
 
 @dataclass(frozen=True)
@@ -46,11 +46,12 @@ class Shard:
 
     Raises
     ------
-    ConfigError : a parameter is invalid; at build, a weight below 1, or one that makes 2**31 points.
+    ConfigError : a parameter is invalid; at build, the weights give 2**31 - 1 points or more.
 
     If alt, warmup and duration are 0 (and no backend has a rampup) the picker is a native one, by tickets. Else it is
     a machine's, which has neither tickets nor shares; it hears the time as a load does. There `walk` and `exclude` take
-    what a request has tried for sick. Factors and panic play no part; UNHEALTHY and DRAINING backends are sick.
+    what a request has tried for sick. Factors and panic play no part; UNHEALTHY and DRAINING backends are sick,
+    but a weight of 0 counts as 1.
 
     Costs: build one SHA-256 a point and a sort, pick O(1), memory 28 bytes a point; disruption minimal, but for keys
     beyond the last point. `shares` is exact: lengths of arcs.
@@ -93,21 +94,22 @@ class Shard:
     @overload
     def build(self, view: Pool[B], *, previous: Picker[B] | None = None) -> TicketPicker[B] | MachinePicker[B]: ...
     def build(self, view: Pool[Any], *, previous: Picker[Any] | None = None) -> TicketPicker[Any] | MachinePicker[Any]:
-        """A picker for this view; the ring is the previous one's if backends and weights are the same."""
+        """A picker for this view; the ring is the previous one's if nothing changed."""
         view = view_of(view)
         total = 0
         for id, weight in zip(view.ids, view.weights.tolist(), strict=True):
-            total += int(self.replicas * weight)
-            if weight < 1 or total >= 2**31 - 1:
-                raise ConfigError(
-                    f"weights[{id!r}]", weight, "must be 1 or more, and make less than 2**31 points in all"
-                )
+            total += int(self.replicas * max(weight, 1.0))
+            if total >= MOST:
+                raise ConfigError(f"weights[{id!r}]", weight, f"makes {MOST} points or more in all")
         if self._remembers(view):
             return machine_picker(self, view, previous, lambda: ShardMachine(self, draws_of(self.srandom)))
         usable = np.full(len(view), True) if self.healthy is Healthy.IGNORE else healthy(view)
-        return dialect_picker(
-            self, view, previous, usable, lambda: self._ring(view, previous), raw_hasher(TICKETS[self.by])
-        )
+        idents = [backend_of(backend).ident or backend.id for backend in view.backends]
+
+        def structure() -> Ring:
+            return ring_of(idents, view.weights.tolist(), self.replicas, usable.tolist())
+
+        return dialect_picker(self, view, previous, usable, structure, raw_hasher(TICKETS[self.by]))
 
     def _remembers(self, view: View[Any]) -> bool:
         """Whether more decides than the key and who is healthy."""
@@ -115,19 +117,6 @@ class Shard:
             return True
         ramps = self.duration > 0 or any(backend_of(backend).rampup for backend in view.backends)
         return self.healthy is not Healthy.IGNORE and (self.warmup > 0 or (self.rampup and ramps))
-
-    def _ring(self, view: View[Any], previous: Picker[Any] | None) -> Structure:
-        """The ring of all backends, sick ones too: health never rebuilds it."""
-        if (
-            isinstance(previous, TicketPicker)
-            and isinstance(previous.structure, Ring)
-            and previous.policy == self
-            and previous.backends == view.backends
-            and np.array_equal(previous.view.weights, view.weights)
-        ):
-            return previous.structure
-        idents = [backend_of(backend).ident or backend.id for backend in view.backends]
-        return ring_of(idents, view.weights.tolist(), self.replicas)
 
     def to_dict(self) -> dict[str, object]:
         """Plain data."""
