@@ -57,7 +57,8 @@ class Total:
 
     def __str__(self) -> str:
         return (
-            f"{self.system}: {self.configurations} configurations {self.decisions} decisions {self.mismatches} mismatches"
+            f"{self.system}: {self.configurations} configurations {self.decisions} decisions"
+            f" {self.mismatches} mismatches"
             f" ({self.capturing:.1f} s the program, {self.predicting:.1f} s lbalgo)"
         )
 

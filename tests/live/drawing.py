@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
 from typing import Any
 
 Config = dict[str, Any]
@@ -12,7 +11,9 @@ WORDS = ("user", "cart", "img", "v2", "föö", "中文", "session", "a", "zz", "
 
 def size(rng: random.Random, most: int = 60) -> int:
     """A pool size: small ones as often as large ones, one backend seldom."""
-    return rng.choice([rng.randint(1, 4), rng.randint(2, 8), rng.randint(4, 20), rng.randint(10, most), rng.randint(1, most)])
+    return rng.choice(
+        [rng.randint(1, 4), rng.randint(2, 8), rng.randint(4, 20), rng.randint(10, most), rng.randint(1, most)]
+    )
 
 
 def weights(rng: random.Random, count: int, most: int, zero: bool = False) -> list[int]:
@@ -72,5 +73,3 @@ def script(rng: random.Random, requests: int, most: int) -> list[int]:
 def addresses(rng: random.Random, count: int) -> list[str]:
     """Source addresses out of 127/8, as any process on this machine may bind."""
     return [f"127.{rng.randrange(256)}.{rng.randrange(256)}.{rng.randint(1, 254)}" for _ in range(count)]
-
-

@@ -21,9 +21,12 @@ from tests.live.player import Player
 from tests.live.servers import LOOPBACK, daemon, folder, free_port
 
 REQUESTS = 320
-KINDS = ("ring_hash",) * 4 + ("maglev",) * 4 + ("bounded", "policy", "round_robin", "weighted_round_robin", "least_request")
+KINDS = (
+    ("ring_hash",) * 4 + ("maglev",) * 4 + ("bounded", "policy", "round_robin", "weighted_round_robin", "least_request")
+)
 HEALTHS = ("UNHEALTHY", "DRAINING", "TIMEOUT", "DEGRADED")
 PRIMES = (2, 3, 5, 11, 53, 101, 251, 503, 1021, 2039, 4093, 8191, 16381, 65537)
+_FILTERS = "type.googleapis.com/envoy.extensions.filters"
 _POLICIES = "type.googleapis.com/envoy.extensions.load_balancing_policies"
 
 
@@ -163,7 +166,12 @@ def cluster(name: str, config: Config, origins: Origins) -> dict[str, Any]:
 def typed(config: Config) -> dict[str, Any]:
     """The typed load balancing policy."""
     policy = config["policy"]
-    message = {"ring_hash": "RingHash", "maglev": "Maglev", "round_robin": "RoundRobin", "least_request": "LeastRequest"}
+    message = {
+        "ring_hash": "RingHash",
+        "maglev": "Maglev",
+        "round_robin": "RoundRobin",
+        "least_request": "LeastRequest",
+    }
     body: dict[str, Any] = {"@type": f"{_POLICIES}.{policy}.v3.{message[policy]}"}
     for word in ("minimum_ring_size", "maximum_ring_size", "hash_function", "table_size"):
         if word in config:
@@ -184,14 +192,14 @@ def bootstrap(configs: list[Config], origins: Origins, port: int) -> dict[str, A
         action["hash_policy"] = config.get("hash_policy", [{"header": {"header_name": "x-key"}}])
         routes.append({"match": {"prefix": f"/c{index}/"}, "route": action})
     manager = {
-        "@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
+        "@type": f"{_FILTERS}.network.http_connection_manager.v3.HttpConnectionManager",
         "stat_prefix": "i",
         "generate_request_id": False,
         "route_config": {"virtual_hosts": [{"name": "all", "domains": ["*"], "routes": routes}]},
         "http_filters": [
             {
                 "name": "envoy.filters.http.router",
-                "typed_config": {"@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router"},
+                "typed_config": {"@type": f"{_FILTERS}.http.router.v3.Router"},
             }
         ],
     }
@@ -221,7 +229,9 @@ def capture(configs: list[Config], origins: Origins) -> list[list[int | None]]:
         (home / "envoy.json").write_text(json.dumps(bootstrap(configs, origins, port)))
         command = ["envoy", "-c", home / "envoy.json", "--concurrency", "1", "--disable-hot-restart", "-l", "warning"]
         with daemon(command, [port], home / "log", patience=60.0):
-            for index, config in enumerate(configs):  # one request at a time: Envoy may end a connection after an answer of its own
+            for index, config in enumerate(
+                configs
+            ):  # one request at a time: Envoy may end a connection after an answer of its own
                 if "steps" in config:
                     found.append(play(port, requests(config, index), config["steps"], origins))
                     continue

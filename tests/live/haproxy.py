@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import socket
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +52,9 @@ def draw(rng: random.Random) -> Config:
         config["balance"] = rng.choice(["hash req.fhdr(x-key)", "hdr(x-key)"])
         config["keys"] = drawing.keys(rng, REQUESTS)
     elif kind == "uri":
-        config["balance"] = "uri" + rng.choice(["", " whole", f" len {rng.randint(3, 30)}", f" depth {rng.randint(1, 4)}"])
+        config["balance"] = "uri" + rng.choice(
+            ["", " whole", f" len {rng.randint(3, 30)}", f" depth {rng.randint(1, 4)}"]
+        )
         config["keys"] = [
             f"/d{rng.randrange(13)}/e{rng.randrange(101)}/f{rng.randrange(9999)}.png?uid=u{rng.randrange(999)}"
             for _ in range(REQUESTS)
@@ -100,7 +103,9 @@ def _ops(rng: random.Random, count: int) -> list[list[Any]]:
     for _ in range(12):
         ops.append(["pick", rng.randint(5, REQUESTS // 12 * 2)])
         server = rng.randrange(count)
-        ops.append(rng.choice([["weight", server, rng.choice([0, 1, 7, 50, 256])], ["disable", server], ["enable", server]]))
+        ops.append(
+            rng.choice([["weight", server, rng.choice([0, 1, 7, 50, 256])], ["disable", server], ["enable", server]])
+        )
     return [*ops, ["pick", REQUESTS // 6]]
 
 
@@ -109,7 +114,13 @@ def text(config: Config, port: int, origins: Origins, control: Path) -> str:
     lines = ["global", "    nbthread 1", "    maxconn 2000", f"    stats socket {control} level admin"]
     lines += ["defaults", "    mode http", "    timeout connect 5s", "    timeout client 60s", "    timeout server 60s"]
     lines += ["    timeout queue 2s", "    retries 0", "    option http-no-delay"]
-    lines += ["frontend f", f"    bind {LOOPBACK}:{port}", "    default_backend b", "backend b", *backend_lines(config, origins)]
+    lines += [
+        "frontend f",
+        f"    bind {LOOPBACK}:{port}",
+        "    default_backend b",
+        "backend b",
+        *backend_lines(config, origins),
+    ]
     return "\n".join(lines) + "\n"
 
 
@@ -235,12 +246,14 @@ def policy(config: Config) -> Any:
     options = rest[0].split() if rest else []
     rule: Any
     if word == "uri":
-        numbers = {name: int(value) for name, value in zip(options, options[1:], strict=False) if value.isdigit()}
+        numbers = {name: int(value) for name, value in pairwise(options) if value.isdigit()}
         rule = haproxy.Uri(whole="whole" in options, **numbers)
     elif word == "hash":
         rule = haproxy.Expr(rest[0])
     else:
-        rule = {"hdr(x-key)": haproxy.Hdr("x-key"), "url_param": haproxy.UrlParam("uid"), "source": haproxy.Source()}[word]
+        rule = {"hdr(x-key)": haproxy.Hdr("x-key"), "url_param": haproxy.UrlParam("uid"), "source": haproxy.Source()}[
+            word
+        ]
     return haproxy.Hash(
         rule,
         haproxy.HashType.parse(config["hash_type"]),

@@ -26,7 +26,7 @@ def play(port: int, requests: Sequence[bytes], steps: Sequence[int], origins: Or
             request = requests[len(found)]
             client = Client(port)
             client.send(request[:-2] + f"x-hold: {token}\r\n\r\n".encode())
-            status, head = client.read_head()
+            _, head = client.read_head()
             origin = [line for line in head.split(b"\r\n") if line.startswith(b"x-origin:")]
             waiting.append((client, token if origin else None))
             found.append(int(origin[0][9:]) if origin else None)

@@ -1,4 +1,4 @@
-"""nginx: one process without workers a configuration, so one set of currents; `random` with the C library's first seed."""
+"""nginx: one process without workers a configuration, so one set of currents; `random` as the C library starts."""
 
 from __future__ import annotations
 
@@ -18,7 +18,20 @@ from tests.live.unseeded import unseeded
 
 REQUESTS = 320
 HEADER = "hash $http_x_key"
-KINDS = ("rr", "rr", "hash", "hash", "consistent", "consistent", "ip_hash", "least_conn", "fail", "fail", "random", "held")
+KINDS = (
+    "rr",
+    "rr",
+    "hash",
+    "hash",
+    "consistent",
+    "consistent",
+    "ip_hash",
+    "least_conn",
+    "fail",
+    "fail",
+    "random",
+    "held",
+)
 
 
 def draw(rng: random.Random) -> Config:
@@ -31,7 +44,12 @@ def draw(rng: random.Random) -> Config:
     if kind in ("rr", "least_conn", "fail", "held"):
         for index in drawing.some(rng, count, often=0.4):
             servers[index]["backup"] = True
-    method = {"hash": HEADER, "consistent": HEADER + " consistent", "ip_hash": "ip_hash", "least_conn": "least_conn"}.get(kind, "")
+    method = {
+        "hash": HEADER,
+        "consistent": HEADER + " consistent",
+        "ip_hash": "ip_hash",
+        "least_conn": "least_conn",
+    }.get(kind, "")
     if kind == "random":
         method = rng.choice(["random", "random two", "random two least_conn"])
     elif kind == "fail":

@@ -3,7 +3,8 @@
 `Origins` starts it; it ends when the starter's end of its pipe closes, so never outlives it. Every port speaks HTTP
 and memcached's text protocol. The answer to an HTTP request, and the value of every memcached key, is the port's
 index. A request with the header ``x-hold: TOKEN`` gets the head of its answer (``x-origin: INDEX``) at once and the
-body when `Origins.release` names the token: until then it is in flight. ``x-body: N`` asks for a body of N bytes.
+body when `Origins.release` names the token: until then it is in flight. ``x-body: N`` asks for a body of N bytes;
+``x-bytes`` in an answer is the size of the request.
 Ports of `refusing` are taken by the process, but nobody listens: connections to them are refused.
 """
 
@@ -16,7 +17,6 @@ import socket
 import subprocess
 import sys
 from types import TracebackType
-
 
 LOOPBACK = "127.0.0.1"
 _HEADER = re.compile(rb"\r\n(x-hold|x-body|content-length): *([^\r]*)", re.IGNORECASE)
@@ -159,15 +159,16 @@ class _Server:
             if len(rest) < length:
                 break
             data = rest[length:]
+            size = len(head) + 4 + length
             body = name
             if b"x-body" in asked:
                 body = body.ljust(int(asked[b"x-body"]))
-            head = b"HTTP/1.1 200 OK\r\nx-origin: %s\r\ncontent-length: %d\r\n\r\n"
+            start = b"HTTP/1.1 200 OK\r\nx-origin: %s\r\nx-bytes: %d\r\ncontent-length: %d\r\n\r\n"
             if b"x-hold" in asked:
                 self.held[asked[b"x-hold"]] = descriptor
-                said += head % (name, 1)
+                said += start % (name, size, 1)
             else:
-                said += head % (name, len(body)) + body
+                said += start % (name, size, len(body)) + body
         return data, said
 
 
@@ -177,4 +178,3 @@ if __name__ == "__main__":
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
     _Server(int(sys.argv[1]), int(sys.argv[2])).serve()
     sys.exit(0)
-

@@ -1,4 +1,4 @@
-"""The same requests again, decided by `lbalgo`: a balancer with the policy under test, and a clock that stands still."""
+"""The same requests, decided by `lbalgo`: a balancer with the policy under test, and a clock that stands still."""
 
 from __future__ import annotations
 

@@ -35,9 +35,9 @@ def draw(rng: random.Random) -> Config:
         behaviors["ketama_hash"] = rng.choice(HASHES)
     count = drawing.size(rng)
     weights = drawing.weights(rng, count, 40)
-    if behaviors.get("distribution", "").startswith("consistent") or behaviors.get("ketama"):
-        if count > 30 and behaviors.get("distribution") != "consistent weighted":
-            weights = [1] * count  # this version overruns its memory with many servers and weights above 1
+    consistent = behaviors.get("distribution", "").startswith("consistent") or "ketama" in behaviors
+    if consistent and count > 30 and behaviors.get("distribution") != "consistent weighted":
+        weights = [1] * count  # this version overruns its memory with many servers and weights above 1
     keys = sorted(set(drawing.keys(rng, REQUESTS + 40)))  # one value a key
     rng.shuffle(keys)
     kind = behaviors.get("distribution", "modula")
@@ -49,9 +49,11 @@ def capture(configs: list[Config], origins: Origins) -> list[list[int | None]]:
     ports = [free_port() for _ in range(count)]
     with contextlib.ExitStack() as running:
         home = running.enter_context(folder())
-        options = ["-l", LOOPBACK, "-U", "0", "-t", "1", "-m", "8", "-u", "root"] if os.getuid() == 0 else ["-l", LOOPBACK]
+        options = (
+            ["-l", LOOPBACK, "-U", "0", "-t", "1", "-m", "8", "-u", "root"] if os.getuid() == 0 else ["-l", LOOPBACK]
+        )
         for index, port in enumerate(ports):
-            running.enter_context(daemon(["memcached", *options, "-p", str(port)], [], home / f"log{index}"))
+            running.enter_context(daemon(["memcached", *options, "-p", str(port)], [], home / f"log{index}", kill=True))
         for index, port in enumerate(ports):
             _up(port, home / f"log{index}")
         servers = [running.enter_context(socket.create_connection((LOOPBACK, port), timeout=20)) for port in ports]

@@ -10,6 +10,7 @@ import contextlib
 import random
 import socket
 import time
+from itertools import pairwise
 from pathlib import Path
 
 from lbalgo.compat import redis
@@ -26,7 +27,7 @@ def draw(rng: random.Random) -> Config:
     cuts = sorted(rng.sample(range(1, redis.SLOTS), min(count * rng.randint(1, 4), redis.SLOTS - 1) - 1))
     bounds = [0, *cuts, redis.SLOTS]
     ranges: list[list[list[int]]] = [[] for _ in range(count)]
-    for number, (first, end) in enumerate(zip(bounds, bounds[1:], strict=False)):
+    for number, (first, end) in enumerate(pairwise(bounds)):
         ranges[number if number < count else rng.randrange(count)].append([first, end - 1])
     return {"kind": "cluster", "slots": ranges, "keys": [_key(rng).hex() for _ in range(REQUESTS)]}
 
@@ -60,7 +61,9 @@ def capture(configs: list[Config], origins: Origins) -> list[list[int | None]]:
         for config in configs:
             home, port = running.enter_context(folder()), free_port()
             ports.append(port)
-            running.enter_context(daemon(["redis-server", _settings(home, port, nodes(config, port))], [port], home / "log"))
+            running.enter_context(
+                daemon(["redis-server", _settings(home, port, nodes(config, port))], [port], home / "log")
+            )
         return [_capture(config, port) for config, port in zip(configs, ports, strict=True)]
 
 
@@ -88,7 +91,9 @@ def _capture(config: Config, port: int) -> list[int | None]:
 
 def _ask(connection: socket.socket, commands: list[tuple[bytes, ...]]) -> list[bytes]:
     """Answers of one line each."""
-    connection.sendall(b"".join(b"*%d\r\n" % len(c) + b"".join(b"$%d\r\n%s\r\n" % (len(w), w) for w in c) for c in commands))
+    connection.sendall(
+        b"".join(b"*%d\r\n" % len(c) + b"".join(b"$%d\r\n%s\r\n" % (len(w), w) for w in c) for c in commands)
+    )
     lines = connection.makefile("rb")
     return [lines.readline().rstrip() for _ in commands]
 

@@ -45,13 +45,14 @@ class Failed(Exception):
 
 @contextlib.contextmanager
 def daemon(
-    command: Sequence[str | Path], ports: Sequence[int], log: Path, *, patience: float = 20.0
+    command: Sequence[str | Path], ports: Sequence[int], log: Path, *, patience: float = 20.0, kill: bool = False
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Runs a program in the foreground until the block ends; entered once it listens on all `ports`.
 
     Parameters
     ----------
     patience : seconds until it must listen.
+    kill : end it without asking first, where asking takes long.
     """
     program = shutil.which(str(command[0]), path=os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin")
     if program is None:
@@ -71,7 +72,7 @@ def daemon(
             _await(process, port, until, log)
         yield process
     finally:
-        end(process)
+        end(process, kill)
 
 
 def _await(process: subprocess.Popen[bytes], port: int, until: float, log: Path) -> None:
@@ -92,9 +93,9 @@ def tail(log: Path) -> str:
     return log.read_text(errors="replace")[-2000:]
 
 
-def end(process: subprocess.Popen[bytes]) -> None:
+def end(process: subprocess.Popen[bytes], kill: bool) -> None:
     """Ends a process and all that it started in its group."""
-    for what, wait in ((signal.SIGTERM, 1.5), (signal.SIGKILL, 5.0)):
+    for what, wait in ((signal.SIGTERM, 1.5), (signal.SIGKILL, 5.0))[kill:]:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, what)
         with contextlib.suppress(subprocess.TimeoutExpired):

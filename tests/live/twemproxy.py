@@ -39,7 +39,9 @@ def draw(rng: random.Random) -> Config:
         config["hash_tag"] = rng.choice(["{}", "::", "[]"])
         first, last = config["hash_tag"]
         tag = f"{first}g%d{last}"
-        config["keys"] = [key[:20] + tag % rng.randrange(99) + key[20:] if rng.random() < 0.7 else key for key in config["keys"]]
+        config["keys"] = [
+            key[:20] + tag % rng.randrange(99) + key[20:] if rng.random() < 0.7 else key for key in config["keys"]
+        ]
     if kind == "eject":
         config["server_failure_limit"] = rng.randint(1, 4)
         for index in rng.sample(range(count), min(count, rng.randint(1, 6))):
