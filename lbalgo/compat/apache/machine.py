@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Container, Iterator, Sequence
 from typing import Any
 
@@ -56,7 +57,7 @@ class BalancerMachine:
             changed |= known and member.factor != factor
             status = getattr(backend, "status", "")
             if "E" in status and "E" not in member.status:  # put into error by hand: for one retry
-                member.error = self._now or 0.0
+                member.error = math.inf if self._now is None else self._now
             member.factor, member.lbset, member.status = factor, getattr(backend, "lbset", 0), status
             member.route, member.retry = getattr(backend, "route", ""), getattr(backend, "retry", RETRY)
             member.failing, member.draining = state == State.UNHEALTHY, state == State.DRAINING or "N" in status
@@ -165,7 +166,12 @@ class BalancerMachine:
 
     def advance(self, now: float) -> None:
         """It is `now`, in seconds."""
-        self._now = now if self._now is None else max(self._now, now)
+        if self._now is None:  # until now nobody has said what time it is
+            self._now = now
+            for member in self._members.values():
+                if member.error is not None:
+                    member.error = now
+        self._now = max(self._now, now)
 
     def at(self, row: int) -> float:
         """Requests in flight."""
