@@ -127,7 +127,7 @@ class AddressPicker(Generic[B]):
         ranks = np.empty(len(order), dtype="<i4")
         ranks[order] = np.arange(len(order))
         parts = [repr(self.policy).encode(), ranks[self.table].tobytes()]
-        parts += [self.view.ids[slot].encode() + b"\0" + bytes([self.open[slot]]) for slot in order]
+        parts += [self.view.ids[slot].encode() + b"\0" + bytes([int(self.open[slot])]) for slot in order]
         return xxh64(b"\0".join(parts))
 
     def check_invariants(self) -> None:

@@ -81,8 +81,9 @@ def parse(text: str) -> tuple[bytes, int]:
     """
     host, port = text, ""
     if text.startswith("["):
-        host, _, port = text[1:].partition("]")
-        port = port[1:] if port.startswith(":") else port
+        host, closed, port = text[1:].partition("]")
+        host = host if closed and (not port or port.startswith(":")) else ""
+        port = port[1:]
     elif text.count(":") == 1:
         host, _, port = text.partition(":")
     try:
