@@ -23,6 +23,7 @@ from lbalgo.compat.envoy.orca import ClientSideWeightedRoundRobin, WrrLocality
 from lbalgo.compat.envoy.orca_weights import OrcaLoadReport, report_weight, updated_weights
 from lbalgo.compat.envoy.outlier import Action, EjectionType, HttpResponse, OutlierDetection, OutlierEvent, Result
 from lbalgo.compat.envoy.outlier_detector import OutlierDetector
+from lbalgo.compat.envoy.override_host import OverrideHost, OverrideHostSource, OverridePicker
 from lbalgo.compat.envoy.random import Random
 from lbalgo.compat.envoy.request_hash import (
     CookieHash,
@@ -37,6 +38,9 @@ from lbalgo.compat.envoy.retry import RetryPolicy, choose_host, previous_priorit
 from lbalgo.compat.envoy.ring_hash import HashFunction, RingHash
 from lbalgo.compat.envoy.round_robin import RoundRobin
 from lbalgo.compat.envoy.slow_start import SlowStartConfig
+from lbalgo.compat.envoy.subset import MetadataFallback, Subset, SubsetFallback, SubsetSelector
+from lbalgo.compat.envoy.subset_context import SelectionContext
+from lbalgo.compat.envoy.subset_picker import SubsetPicker
 from lbalgo.compat.envoy.zone_aware import (
     Callers,
     ForceLocalZone,
@@ -66,10 +70,14 @@ __all__ = [
     "LocalityBasis",
     "LocalityHosts",
     "Maglev",
+    "MetadataFallback",
     "OrcaLoadReport",
     "OutlierDetection",
     "OutlierDetector",
     "OutlierEvent",
+    "OverrideHost",
+    "OverrideHostSource",
+    "OverridePicker",
     "PriorityLoad",
     "PriorityPicker",
     "QueryParameterHash",
@@ -80,9 +88,14 @@ __all__ = [
     "RetryPolicy",
     "RingHash",
     "RoundRobin",
+    "SelectionContext",
     "SelectionMethod",
     "SlowStartConfig",
     "SourceIpHash",
+    "Subset",
+    "SubsetFallback",
+    "SubsetPicker",
+    "SubsetSelector",
     "WrrLocality",
     "ZoneAwareLbConfig",
     "ZoneRouting",

@@ -59,6 +59,7 @@ class HostMachine:
     def __init__(self, policy: Any, way: Way) -> None:
         self.policy = policy
         self.way = way
+        self._listener: Any = way if hasattr(way, "reported") else None  # it makes weights of what hosts report
         self.now: float | None = None
         self.hosts: tuple[Host, ...] = ()
         self.states: list[int] = []
@@ -113,8 +114,8 @@ class HostMachine:
         before, own = self._known, dict(zip(self.rows, self.weights, strict=True))
         self.hosts, self.states, self.rows, self.sets, self.load = hosts, states, list(rows), sets, load
         self.weights = [host.weight for host in hosts]
-        if hasattr(self.way, "synced"):
-            self.way.synced(self, own)
+        if self._listener is not None:
+            self._listener.synced(self, own)
         self._known, self._sources = known, {}
         for priority, level in enumerate(sets):
             self._sources.update(sources_of(priority, level))
@@ -299,8 +300,8 @@ class HostMachine:
                 known = [t for t in self.healthy_since.values() if t is not None]
                 self._warming_from = max(known, default=None)
             self.now = now
-            if hasattr(self.way, "advance"):
-                self.way.advance(self)
+            if self._listener is not None:
+                self._listener.advance(self)
 
     def reweigh(self, slots: Sequence[int]) -> None:
         """Weights of these hosts were changed here, not by an update: their priorities' schedulers start anew."""
@@ -310,8 +311,8 @@ class HostMachine:
     def reported(self, row: int, report: Any, now: float) -> None:
         """What a host says of itself."""
         self.advance(now)
-        if hasattr(self.way, "reported") and row in self.rows:
-            self.way.reported(self, row, report)
+        if self._listener is not None and row in self.rows:
+            self._listener.reported(self, row, report)
 
     def at(self, row: int) -> float:
         """Requests in flight to this row."""

@@ -1,0 +1,277 @@
+"""How `Subset` divides the hosts, and the picker that asks one subset after the other.
+
+A subset is known by its sorted pairs of key and value. True and 1 are different values, as in the metadata they are of
+different types.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import product
+from typing import Any, Generic, TypeAlias, TypeVar
+
+import numpy as np
+
+from lbalgo.active import mix64, xxh64
+from lbalgo.compat.envoy.host import Host, Locality, hosts_of
+from lbalgo.compat.envoy.subset_context import SelectionContext, pick_with, split, walk_with
+from lbalgo.errors import ConfigError, NoBackend
+from lbalgo.policies.loaded import rows_of
+from lbalgo.types import I64, Backend, Outcome, Picker
+from lbalgo.view import View
+
+B = TypeVar("B", bound=Backend)
+Pairs: TypeAlias = tuple[tuple[str, tuple[str, Any]], ...]
+
+ANY: Pairs = (("*", ("any", None)),)
+DEFAULT: Pairs = (("*", ("default", None)),)
+FALLBACKS = "fallback_list"  # the key under which a route lists other metadata
+
+
+def tagged(value: Any) -> tuple[str, Any]:
+    """A value with its type, so that True is not 1.
+
+    Examples
+    --------
+    >>> tagged(True) == tagged(1), tagged(1) == tagged(1.0)
+    (False, True)
+    """
+    kind = "bool" if isinstance(value, bool) else "number" if isinstance(value, (int, float)) else type(value).__name__
+    return kind, value
+
+
+def _choices(value: Any, *, expand: bool) -> list[tuple[str, Any]]:
+    """The values that a host's value stands for: each element of a list, where that is wanted."""
+    return [tagged(v) for v in value] if expand and isinstance(value, tuple) else [tagged(value)]
+
+
+def subsets_of(policy: Any, hosts: Sequence[Host]) -> dict[Pairs, list[int]]:
+    """The slots of every subset that has a host, in list order, and of those that fallbacks use."""
+    found: dict[Pairs, list[int]] = {}
+    labels = [host.labels for host in hosts]
+    for selector in policy.subset_selectors:
+        for slot, label in enumerate(labels):
+            if not all(key in label for key in selector.keys):
+                continue
+            choices = [_choices(label[key], expand=policy.list_as_any) for key in selector.keys]
+            for values in dict.fromkeys(product(*choices)):
+                slots = found.setdefault(tuple(zip(selector.keys, values, strict=True)), [])
+                if slot not in slots[-1:] and not (selector.single_host_per_subset and slots):
+                    slots.append(slot)
+    default = [(key, tagged(value)) for key, value in policy.default_subset]
+    found[DEFAULT] = [
+        slot
+        for slot, label in enumerate(labels)
+        if all(key in label and tagged(label[key]) == value for key, value in default)
+    ]
+    found[ANY] = list(range(len(hosts)))
+    return {pairs: slots for pairs, slots in found.items() if slots}
+
+
+class SubsetLoads:
+    """The load of a `SubsetPicker`: every subset's load hears of every request.
+
+    Attributes
+    ----------
+    loads : of the subsets that have one.
+    """
+
+    def __init__(self) -> None:
+        self.loads: list[Any] = []
+        self._active: dict[int, int] = {}
+        self._now: float | None = None
+
+    def follow(self, loads: Sequence[Any]) -> None:
+        """These are the subsets' loads from now on; new ones learn what is in flight."""
+        old = {id(load) for load in self.loads}
+        for load in loads:
+            if id(load) not in old and self._now is not None:
+                load.advance(self._now)
+                for row, count in self._active.items():
+                    for _ in range(count):
+                        load.started(row, 1.0, self._now)
+        self.loads = list(loads)
+
+    def started(self, row: int, cost: float, now: float) -> None:
+        """A request was sent to this row."""
+        self._now = now if self._now is None else max(now, self._now)
+        self._active[row] = self._active.get(row, 0) + 1
+        for load in self.loads:
+            load.started(row, cost, now)
+
+    def finished(self, row: int, outcome: Outcome, latency: float | None, now: float) -> None:
+        """A request to this row has ended."""
+        self._now = now if self._now is None else max(now, self._now)
+        if self._active.get(row, 0) > 1:
+            self._active[row] -= 1
+        else:
+            self._active.pop(row, None)
+        for load in self.loads:
+            load.finished(row, outcome, latency, now)
+
+    def advance(self, now: float) -> None:
+        """It is `now`, in seconds."""
+        self._now = now if self._now is None else max(now, self._now)
+        for load in self.loads:
+            load.advance(now)
+
+    def at(self, row: int) -> float:
+        """Requests in flight to this row."""
+        return float(self._active.get(row, 0))
+
+    def reported(self, row: int, report: Any, now: float) -> None:
+        """What a host says of itself, handed on."""
+        for load in self.loads:
+            if hasattr(load, "reported"):
+                load.reported(row, report, now)
+
+    def restart(self, row: int) -> None:
+        """The row belongs to another host from now on."""
+        self._active.pop(row, None)
+        for load in self.loads:
+            if hasattr(load, "restart"):
+                load.restart(row)
+
+
+class SubsetPicker(Generic[B]):
+    """What `Subset` builds: a picker for each subset, and the order in which they are asked.
+
+    Parameters
+    ----------
+    policy : the frozen specification that built it.
+    view : the view it was built from.
+    pickers : of the subsets, by their pairs.
+    load : hears of requests for all of them.
+    rows, unused : row of each slot, and the first that nobody had yet.
+    """
+
+    contextual = True
+
+    def __init__(
+        self, policy: Any, view: View[B], pickers: Mapping[Pairs, Any], load: SubsetLoads, rows: I64, unused: int
+    ) -> None:
+        self.policy = policy
+        self.view = view
+        self.backends = view.backends
+        self.pickers = dict(pickers)
+        self.load = load
+        self.rows = rows
+        self.unused = unused
+        self._by_id = dict(zip(view.ids, view.backends, strict=True))
+
+    def pick(self, key: Any = None, *, exclude: Container[str] = (), context: SelectionContext | None = None) -> B:
+        """A host of the first subset asked that has one."""
+        if isinstance(exclude, (str, bytes)):
+            raise ConfigError("exclude", exclude, "must be a container of ids, not one string")
+        key, about = split(key, context)
+        refusal = NoBackend("ineligible" if len(self.backends) else "empty")
+        for picker in self._line(about):
+            try:
+                return self._by_id[pick_with(picker, key, exclude, about).id]
+            except NoBackend as error:
+                refusal = error
+        raise refusal
+
+    def walk(self, key: Any = None, *, context: SelectionContext | None = None) -> Iterator[B]:
+        """The hosts of the subsets that would be asked, each once."""
+        key, about = split(key, context)
+        seen = set[str]()
+        for picker in self._line(about):
+            for host in walk_with(picker, key, about):
+                if host.id not in seen:
+                    seen.add(host.id)
+                    yield self._by_id[host.id]
+
+    def _line(self, context: SelectionContext) -> list[Any]:
+        """The pickers to ask, in order."""
+        wanted = dict(context.metadata_match)
+        lists = wanted.pop(FALLBACKS, None) if self.policy.metadata_fallback_policy.name == "FALLBACK_LIST" else None
+        if not isinstance(lists, tuple) or not lists:
+            return self._ask(wanted)
+        return [picker for other in lists for picker in self._ask({**wanted, **dict(other)})]
+
+    def _ask(self, wanted: Mapping[str, Any]) -> list[Any]:
+        policy = self.policy
+        if policy.allow_redundant_keys:
+            keys = next((s.keys for s in policy.subset_selectors if set(s.keys) <= set(wanted)), None)
+            wanted = wanted if keys is None else {key: wanted[key] for key in keys}
+        keys = tuple(sorted(wanted))
+        selector = next((s for s in policy.subset_selectors if s.keys == keys), None)
+        if selector is not None:
+            found = self.pickers.get(tuple((key, tagged(wanted[key])) for key in keys))
+            if found is not None:
+                return [found]
+            fallback = selector.fallback_policy.name
+            if fallback == "KEYS_SUBSET":
+                return self._ask({key: wanted[key] for key in selector.fallback_keys_subset})
+            if fallback != "NOT_DEFINED":
+                return self._those(fallback)
+        fallback = policy.fallback_policy.name
+        if fallback == "NO_FALLBACK":
+            return []
+        return self._those(fallback) + (self._those("ANY_ENDPOINT") if policy.panic_mode_any else [])
+
+    def _those(self, fallback: str) -> list[Any]:
+        pairs = {"ANY_ENDPOINT": ANY, "DEFAULT_SUBSET": DEFAULT}.get(fallback, ())
+        return [self.pickers[pairs]] if pairs in self.pickers else []
+
+    def reseed(self, seed: int) -> None:
+        """Moves the random start of every subset, each to one of its own."""
+        for pairs, picker in self.pickers.items():
+            if hasattr(picker, "reseed"):
+                picker.reseed(mix64(seed ^ xxh64(repr(pairs).encode())))
+
+    def check_invariants(self) -> None:
+        """Raises AssertionError where the picker or one inside contradicts itself."""
+        assert len(set(self.rows.tolist())) == len(self.backends), "one row for each backend"
+        for picker in self.pickers.values():
+            assert {host.id for host in picker.backends} <= self._by_id.keys(), "subsets are of these hosts"
+            picker.check_invariants()
+
+    def __repr__(self) -> str:
+        return f"{self.policy!r}.build({self.view!r})"
+
+
+def subset_picker(policy: Any, view: View[B], previous: Picker[B] | None) -> SubsetPicker[B]:
+    """A picker for this view; subsets that the previous one had go on if the policy is equal."""
+    hosts = hosts_of(view)
+    rows, unused = rows_of(view, previous)
+    goes_on = isinstance(previous, SubsetPicker) and previous.policy == policy
+    before = previous.pickers if isinstance(previous, SubsetPicker) and goes_on else {}
+    load = previous.load if isinstance(previous, SubsetPicker) and goes_on else SubsetLoads()
+    sizes: dict[tuple[int, Locality], int] = {}
+    for host in hosts:
+        sizes[host.priority, host.locality] = sizes.get((host.priority, host.locality), 0) + 1
+    pickers = {}
+    for pairs, slots in subsets_of(policy, hosts).items():
+        chosen = _weighted(policy, [hosts[slot] for slot in slots], sizes)
+        index = np.array(slots)
+        inside: View[Host] = View(
+            chosen,
+            view.weights[index],
+            view.factors[index],
+            view.states[index],
+            panic_below=view.panic_below,
+            rows=rows[index],
+        )
+        pickers[pairs] = policy.policy.build(inside, previous=before.get(pairs))
+    load.follow([picker.load for picker in pickers.values() if getattr(picker, "load", None) is not None])
+    return SubsetPicker(policy, view, pickers, load, rows, unused)
+
+
+def _weighted(policy: Any, hosts: list[Host], sizes: Mapping[tuple[int, Locality], int]) -> list[Host]:
+    """The hosts of a subset with the weights that their localities have in it."""
+    if not policy.locality_weight_aware:
+        return [replace(host, locality_weight=0) for host in hosts]
+    if not policy.scale_locality_weight:
+        return hosts
+    inside: dict[tuple[int, Locality], int] = {}
+    for host in hosts:
+        inside[host.priority, host.locality] = inside.get((host.priority, host.locality), 0) + 1
+    scaled = []
+    for host in hosts:
+        place = host.priority, host.locality
+        weight = round(host.locality_weight * inside[place] / sizes[place])
+        scaled.append(replace(host, locality_weight=max(1, weight) if host.locality_weight else 0))
+    return scaled
