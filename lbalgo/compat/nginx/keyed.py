@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar, overload
+from typing import Any, ClassVar, TypeVar, overload
 
 from lbalgo.compat.machine import MachinePicker, machine_picker
 from lbalgo.compat.nginx.failures import NEXT_UPSTREAM, check_words, failures_of
@@ -46,6 +46,7 @@ class IpHash:
     ['a', 'a', 'b']
     """
 
+    takes_key: ClassVar[bool] = True
     proxy_next_upstream: tuple[str, ...] = NEXT_UPSTREAM
 
     def __post_init__(self) -> None:
@@ -103,6 +104,7 @@ class Hash:
     ['2', '1', '3', '2']
     """
 
+    takes_key: ClassVar[bool] = True
     consistent: bool = False
     proxy_next_upstream: tuple[str, ...] = NEXT_UPSTREAM
 

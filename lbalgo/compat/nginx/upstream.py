@@ -23,6 +23,7 @@ import math
 from collections.abc import Callable, Container, Iterable, Sequence
 from typing import Any
 
+from lbalgo.compat.machine import OVERLOADED
 from lbalgo.compat.nginx.server import Server, server_of
 from lbalgo.errors import ConfigError
 from lbalgo.types import Outcome, State
@@ -172,10 +173,11 @@ class Upstream:
         return len(self.primaries) == 1 and not self.backups
 
     def choose(self, key: bytes | None, skip: Container[int]) -> int:
-        """The row of the next peer, -1 if there is none."""
+        """The row of the next peer; -1 if there is none, OVERLOADED if but for `max_conns` there would be one."""
         peer = self.alone(skip) if self.single else self.method(self, key, skip)
         if peer is None:
-            return -1
+            full = any(self.full(p) and self.able(p, skip, limits=False) for p in self.primaries + self.backups)
+            return OVERLOADED if full else -1
         if self.now - peer.checked > peer.server.fail_timeout:
             peer.checked = self.now
         return peer.row
@@ -183,17 +185,20 @@ class Upstream:
     def alone(self, skip: Container[int]) -> Peer | None:
         """The one peer, which failures do not make unavailable."""
         peer = self.primaries[0]
-        full = peer.server.max_conns and peer.conns >= peer.server.max_conns
-        return None if peer.down or full or peer.row in skip else peer
+        return None if peer.down or self.full(peer) or peer.row in skip else peer
 
-    def able(self, peer: Peer, skip: Container[int]) -> bool:
-        """Whether a peer may be used."""
+    def full(self, peer: Peer) -> bool:
+        """Whether a peer has `max_conns` requests."""
+        return 0 < peer.server.max_conns <= peer.conns
+
+    def able(self, peer: Peer, skip: Container[int], *, limits: bool = True) -> bool:
+        """Whether a peer may be used; `limits` says whether `max_conns` counts."""
         server = peer.server
         return not (
             peer.row in skip
             or peer.down
             or (server.max_fails and peer.fails >= server.max_fails and self.now - peer.checked <= server.fail_timeout)
-            or (server.max_conns and peer.conns >= server.max_conns)
+            or (limits and self.full(peer))
         )
 
     def in_turn(self, skip: Container[int], step: Callable[[list[Peer]], Peer | None] | None = None) -> Peer | None:

@@ -16,6 +16,7 @@ Costs: a pick walks the ring until it has met the backends it skips. Source: Var
 
 from __future__ import annotations
 
+import copy
 import enum
 import math
 from collections.abc import Container, Iterator, Sequence
@@ -160,3 +161,9 @@ class ShardMachine:
         """Moves lbalgo's own words, if they are drawn from."""
         if isinstance(self.draws, WordDraws):
             self.draws.state = seed
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> ShardMachine:
+        """A copy that may choose without moving this one's draws; nothing else changes by choosing."""
+        twin = copy.copy(self)
+        twin.draws = copy.deepcopy(self.draws, memo)
+        return twin

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar, overload
+from typing import Any, ClassVar, TypeVar, overload
 
 import numpy as np
 
@@ -63,6 +63,7 @@ class Shard:
     ['a', 'b', 'c']
     """
 
+    takes_key: ClassVar[bool] = True
     replicas: int = REPLICAS
     by: By = By.KEY
     alt: int = 0
