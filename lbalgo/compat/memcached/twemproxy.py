@@ -120,12 +120,12 @@ class Twemproxy:
         2**32 - 1, or, for MODULA, above 2**24.
 
     Backends: `Server`, or ids that are addresses. The order in which they are listed does not matter: twemproxy sorts
-    them by name, shorter names first. That decides MODULA and RANDOM, and KETAMA between points at one place (about one
-    pool in fifty of 100 servers has such a pair): the earlier server has it. So a name that is added changes all slots
-    of MODULA behind it, wherever it stands in the file. A server
-    whose share comes to less than one group of points has none, is never picked and is no part of a walk.
+    them by name, shorter names first. That decides MODULA and RANDOM, and KETAMA between points at one place (about
+    one pool in thirty of 100 servers has such a pair): the earlier server has it. So a name that is added changes all
+    slots of MODULA behind it, wherever it stands in the file. A server whose share comes to less than one group of
+    points has none, is never picked and is no part of a walk.
 
-    Costs: build 160 points a server at about 0.1 us each, or one table entry a unit of weight; pick O(1) and the hash;
+    Costs: build 160 points a server at 0.08 us each, or one table entry a unit of weight; pick O(1) and the hash;
     memory 28 bytes a point. Disruption: ketama near the minimum (counts change with the number of servers), modula
     almost everything.
     Source: twemproxy 0.5, configuration; the law that exclusion follows the walk is ours, twemproxy does not retry.
