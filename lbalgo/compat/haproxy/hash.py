@@ -3,7 +3,7 @@
 Where nothing but the key decides, the native structures do: a table for ``map-based``, a ring for ``consistent``.
 Where loads matter (`hash_balance_factor`, `hash_preserve_affinity`), a machine walks the same ring.
 
-A request whose sample is missing or empty takes a turn instead: the next position of the map, or the server of the
+A request whose sample is missing takes a turn instead: the next position of the map, or the server of the
 point after the last one that was used so. Those turns pass over saturated servers; hashing does not.
 """
 

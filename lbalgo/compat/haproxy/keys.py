@@ -1,7 +1,8 @@
 """What HAProxy hashes: from a request's parts to the bytes, or the number, that decide.
 
 Each rule turns what the picker is given as key (the request target, a header's value, an address, a sample) into the
-sample that is hashed. A missing or empty sample is None: the request then takes its turn instead.
+sample that is hashed. A missing sample is None: the request then takes its turn instead. Only of headers an empty
+value is missing too: an empty parameter, path or expression is hashed, to 0 by most functions.
 """
 
 from __future__ import annotations
@@ -114,7 +115,7 @@ class Uri:
             key = key.partition(b"?")[0]
         if self.depth:
             key = b"/".join(key.split(b"/")[: self.depth + 1])
-        return key or None
+        return key
 
     def digest(self, sample: bytes, hash_type: HashType) -> int:
         """The 32 bits that decide."""
@@ -170,7 +171,7 @@ class UrlParam:
         wanted = self.name.encode() + b"="
         for part in key.partition(b"?")[2].split(b"&"):
             if part.startswith(wanted):
-                return part[len(wanted) :] or None
+                return part[len(wanted) :]
         return None
 
     def digest(self, sample: bytes, hash_type: HashType) -> int:
@@ -212,9 +213,12 @@ class Hdr:
 
     def sample(self, key: bytes) -> bytes | None:
         """What of the value is hashed."""
-        value = key.partition(b",")[0].strip(b" \t")
-        if self.use_domain_only and b"." in value:
-            value = value.split(b".")[-2]
+        value = first_value(key)
+        last = value.rfind(b".")
+        if self.use_domain_only and last > 0:
+            value = value[
+                value.rfind(b".", 0, last - 1) + 1 : last
+            ]  # the byte before the last dot belongs to it always
         return value or None
 
     def digest(self, sample: bytes, hash_type: HashType) -> int:
@@ -224,6 +228,22 @@ class Hdr:
     def to_dict(self) -> dict[str, object]:
         """Plain data."""
         return to_dict(self)
+
+
+def first_value(header: bytes) -> bytes:
+    """The first comma-separated value of a header, without the blanks around it; commas in quotes separate nothing.
+
+    Examples
+    --------
+    >>> first_value(b" a , b"), first_value(b'"a,b",c'), first_value(b",a")
+    (b'a', b'"a,b"', b'')
+    """
+    quoted, at = False, 0
+    while at < len(header) and (quoted or header[at : at + 1] != b","):
+        if header[at : at + 1] == b'"':
+            quoted = not quoted
+        at += 2 if quoted and header[at : at + 1] == b"\\" else 1
+    return header[:at].strip(b" \t")
 
 
 @dataclass(frozen=True)
@@ -242,8 +262,8 @@ class Expr:
 
     Examples
     --------
-    >>> Expr("req.fhdr(x-key)").sample(b"abc")
-    b'abc'
+    >>> Expr("req.fhdr(x-key)").sample(b"abc"), Expr("req.fhdr(x-key)").sample(b"")
+    (b'abc', b'')
     """
 
     text: str = "src"
@@ -253,7 +273,7 @@ class Expr:
 
     def sample(self, key: bytes) -> bytes | None:
         """The key."""
-        return key or None
+        return key
 
     def digest(self, sample: bytes, hash_type: HashType) -> int:
         """The 32 bits that decide."""
