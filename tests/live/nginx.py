@@ -34,8 +34,7 @@ KINDS = (
 )
 
 
-def draw(rng: random.Random) -> Config:
-    kind = rng.choice(KINDS)
+def draw(rng: random.Random, kind: str) -> Config:
     count = drawing.size(rng)
     most = 20 if kind == "consistent" else 300
     servers: list[dict[str, Any]] = [{"weight": weight} for weight in drawing.weights(rng, count, most)]

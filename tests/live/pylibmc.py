@@ -19,15 +19,23 @@ from tests.live.servers import LOOPBACK, daemon, folder, free_port
 
 REQUESTS = 320
 HASHES = tuple(member.value for member in memcached.LibmemcachedHash if member.value not in ("hsieh", "murmur3"))
-DISTRIBUTIONS = ("modula", "consistent", "consistent ketama", "consistent ketama spy", "consistent weighted")
+KINDS = (
+    "default",
+    "default",
+    "modula",
+    "consistent",
+    "consistent ketama",
+    "consistent ketama spy",
+    "consistent weighted",
+)
 
 
-def draw(rng: random.Random) -> Config:
+def draw(rng: random.Random, kind: str) -> Config:
     behaviors: dict[str, Any] = {}
     if rng.random() < 0.8:
         behaviors["hash"] = rng.choice(HASHES)
-    if rng.random() < 0.7:
-        behaviors["distribution"] = rng.choice(DISTRIBUTIONS)
+    if kind != "default":
+        behaviors["distribution"] = kind
     for flag in ("ketama", "ketama_weighted"):
         if rng.random() < 0.25:
             behaviors[flag] = rng.random() < 0.8
@@ -40,7 +48,6 @@ def draw(rng: random.Random) -> Config:
         weights = [1] * count  # this version overruns its memory with many servers and weights above 1
     keys = sorted(set(drawing.keys(rng, REQUESTS + 40)))  # one value a key
     rng.shuffle(keys)
-    kind = behaviors.get("distribution", "modula")
     return {"kind": kind, "behaviors": behaviors, "weights": weights, "keys": keys[:REQUESTS]}
 
 

@@ -20,16 +20,17 @@ from tests.live.origins import Origins
 from tests.live.servers import LOOPBACK, daemon, folder, free_port
 
 REQUESTS = 320
+KINDS = ("cluster",)
 
 
-def draw(rng: random.Random) -> Config:
+def draw(rng: random.Random, kind: str) -> Config:
     count = drawing.size(rng)
     cuts = sorted(rng.sample(range(1, redis.SLOTS), min(count * rng.randint(1, 4), redis.SLOTS - 1) - 1))
     bounds = [0, *cuts, redis.SLOTS]
     ranges: list[list[list[int]]] = [[] for _ in range(count)]
     for number, (first, end) in enumerate(pairwise(bounds)):
         ranges[number if number < count else rng.randrange(count)].append([first, end - 1])
-    return {"kind": "cluster", "slots": ranges, "keys": [_key(rng).hex() for _ in range(REQUESTS)]}
+    return {"kind": kind, "slots": ranges, "keys": [_key(rng).hex() for _ in range(REQUESTS)]}
 
 
 def _key(rng: random.Random) -> bytes:

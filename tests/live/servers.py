@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -15,14 +16,18 @@ from pathlib import Path
 
 LOOPBACK = "127.0.0.1"
 _given: set[int] = set()  # ports given out by this process: none is given twice
+_LISTENING = range(10000, 30000)  # below those that the system gives to connections, which could take one meanwhile
 
 
 def free_port() -> int:
     """A port of loopback that nobody listens on."""
     while True:
+        port = secrets.choice(_LISTENING)
         with socket.socket() as probe:
-            probe.bind((LOOPBACK, 0))
-            port: int = probe.getsockname()[1]
+            try:
+                probe.bind((LOOPBACK, port))
+            except OSError:
+                continue
         if port not in _given:
             _given.add(port)
             return port
