@@ -23,6 +23,7 @@ Source: nginx documentation, ngx_http_upstream_module, "hash", "ip_hash"; behavi
 
 from __future__ import annotations
 
+import copy
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Container, Iterator, Sequence
 from itertools import accumulate
@@ -170,8 +171,12 @@ class ByPoint:
         """Makes the ring, if names or weights are other ones than before."""
         names = [peer.server.name or peer.server.id for peer in upstream.primaries]
         of = tuple(zip(names, (peer.weight for peer in upstream.primaries), strict=True))
-        if of == self.of:
-            return
+        if of != self.of:
+            self.lay(of)
+
+    def lay(self, of: tuple[tuple[str, int], ...]) -> None:
+        """Makes the ring of these names and weights."""
+        names = [name for name, _ in of]
         self.of = of
         self.ring = ring_of(names, [weight for _, weight in of]) if of else None
         self.points = self.owners = None
@@ -204,4 +209,10 @@ class ByPoint:
         return smooth([peer for peer in peers if upstream.able(peer, skip)])
 
     def __deepcopy__(self, memo: dict[int, Any]) -> ByPoint:
-        return self  # nothing of it changes when requests are served
+        return copy.copy(self)  # what it holds is replaced when peers change, never altered
+
+    def __getstate__(self) -> Any:
+        return self.of
+
+    def __setstate__(self, of: Any) -> None:
+        self.lay(of)

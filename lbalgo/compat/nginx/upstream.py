@@ -215,6 +215,11 @@ class Upstream:
                 return chosen
         return None
 
+    def reseed(self, seed: int) -> None:
+        """Moves lbalgo's own words, if the method draws from them."""
+        if hasattr(self.method, "reseed"):
+            self.method.reseed(seed)
+
     # -- copies, for walks that spend nothing
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Upstream:
@@ -223,7 +228,10 @@ class Upstream:
         twin.peers = {row: same[id(p)] for row, p in self.peers.items()}
         twin.primaries = [same[id(p)] for p in self.primaries]
         twin.backups = [same[id(p)] for p in self.backups]
-        twin.method = copy.deepcopy(self.method, memo)
+        method: Any = copy.deepcopy(self.method, memo)
+        twin.method = method
+        if self.built is not None:
+            twin.built = method.built
         return twin
 
     def check_invariants(self) -> None:
