@@ -82,6 +82,7 @@ def test_sizes():
     assert RingHash().build(NAMES[:3]).structure.size == 1026
     heavy = {name: 1 if name == NAMES[0] else 1000 for name in NAMES}
     assert RingHash().build(heavy).structure.size == 4096, "the cap, where Envoy's ring has 8388608"
+    assert RingHash(1024, 8388608).build(heavy).structure.size == 4096, "the client's cap, whatever is configured"
     assert RingHash(ring_size_cap=64).build(NAMES[:3]).structure.size == 64
     assert RingHash(max_ring_size=8388608, ring_size_cap=8388608).build(heavy).structure.size == 6001
 

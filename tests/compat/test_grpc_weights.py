@@ -272,3 +272,32 @@ def test_normalised_weights_are_products_of_shares(tree):
     for (weight, endpoints), found in zip(tree, normalized_weights(tree), strict=True):
         for each, got in zip(endpoints, found, strict=True):
             assert abs(got / 2**31 - weight / total * each / sum(endpoints)) < 3 / 2**31
+
+
+def test_defaults():
+    """A58's; Envoy's penalty is 0."""
+    policy = WeightedRoundRobin()
+    assert (policy.blackout_period, policy.weight_expiration_period, policy.weight_update_period) == (10.0, 180.0, 1.0)
+    assert policy.error_utilization_penalty == 1.0
+
+
+def test_who_expired_begins_a_blackout_anew():
+    picker = WeightedRoundRobin(blackout_period=5.0, weight_expiration_period=8.0).build(["a", "b"])
+    machine, report = picker.machine, OrcaReport(cpu_utilization=1.0, rps_fractional=4.0)
+    machine.reported(0, report, 0.0)
+    for now, known in ((4.0, False), (5.0, True), (7.0, True), (8.0, False)):
+        machine.advance(now)
+        assert (machine.strides is not None) == known
+    machine.reported(0, report, 9.0)
+    for now, known in ((13.0, False), (14.0, True)):
+        machine.advance(now)
+        assert (machine.strides is not None) == known
+
+
+def test_an_update_period_below_a_tenth_counts_as_one():
+    picker = WeightedRoundRobin(blackout_period=0.0, weight_update_period=0.001).build(["a", "b"])
+    picker.machine.reported(0, OrcaReport(cpu_utilization=1.0, rps_fractional=4.0), 0.0)
+    picker.machine.advance(0.09)
+    assert picker.machine.strides is None
+    picker.machine.advance(0.1)
+    assert picker.machine.strides is not None

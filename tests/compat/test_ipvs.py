@@ -114,6 +114,11 @@ def test_least_of_something(scheduler, table):
         assert picker.pick().id == f"{expected}"
 
 
+@pytest.mark.parametrize(("inactive", "least"), [(255, "1"), (256, "0"), (257, "0")])
+def test_an_active_connection_weighs_as_256_inactive_ones(inactive, least):
+    assert loaded(Scheduler.LC, [(1, 1, 0), (1, 0, inactive)]).pick().id == least
+
+
 def test_overflow_takes_one_more_than_its_weight():
     balancer = Balancer(VirtualService(Scheduler.OVF), {"a": 3, "b": 2, "c": 1}, seed=1)
     leases = []
