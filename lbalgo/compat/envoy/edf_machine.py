@@ -195,7 +195,7 @@ class HostMachine:
             return False
         if self.now is None or self._warming_from is None:
             return any(since is None for since in self.healthy_since.values())
-        return age(self._warming_from, self.now) <= slow.window
+        return bool(age(self._warming_from, self.now) <= slow.window)
 
     def _weight(self, slot: int) -> float:
         weight = self.way.weight(self, slot)

@@ -29,26 +29,23 @@ Source: Envoy 1.40 documentation, "Outlier detection"; replayed event by event.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from lbalgo.active import mix64
-from lbalgo.compat.envoy.outlier import Action, EjectionType, HttpResponse, OutlierDetection, OutlierEvent, Result
+from lbalgo.compat.envoy.outlier import HttpResponse, OutlierDetection, OutlierEvent, Result
+from lbalgo.compat.envoy.outlier_engine import Engine
 from lbalgo.compat.envoy.outlier_monitor import Monitor
-from lbalgo.compat.envoy.outlier_rates import verdicts
 from lbalgo.compat.envoy.outlier_snapshot import read_snapshot
 from lbalgo.errors import ConfigError
-from lbalgo.reference.hashing import GAMMA, WORD
 from lbalgo.signals.roster import Roster, check_ids, check_slot
 from lbalgo.signals.timeline import Timeline, check_instant, nanoseconds
 from lbalgo.spec import check_enum, check_integer
 from lbalgo.types import F64, U8, Outcome, State
 
 FORGET_AFTER = 300.0  # seconds; the Balancer's default
-MILLISECOND = 10**6  # nanoseconds
-GATEWAY = (502, 503, 504)
 CODES = {  # of outcomes that are an answer of the host
     Outcome.SUCCESS: 200,
     Outcome.OVERLOADED: 429,
@@ -72,10 +69,6 @@ class OutlierDetector:
     connection (503 unless split), TIMEOUT one after the connection (504 unless split); CANCELLED nothing. Exact codes
     go in through `put_http_response` or `reported`. The law that sync keeps what is known of leavers holds only
     without `quirks`.
-
-    Attributes
-    ----------
-    stats : Envoy's counters by name; `ejections_active` is the gauge.
 
     Costs: a response O(1), a tick O(N), sync and apply O(N). Source: Envoy 1.40, "Outlier detection"; replayed.
 
@@ -104,18 +97,18 @@ class OutlierDetector:
         self.version = 0
         self.deadline: float | None = None
         self.forget_after = FORGET_AFTER
-        self.stats: dict[str, int] = {}
+        self._engine = Engine(self.spec)
         self._interval = nanoseconds(self.spec.interval)
-        self._base, self._cap = nanoseconds(self.spec.base_ejection_time), nanoseconds(self.spec.longest)
         self._timeline: Timeline | None = None
-        self._next = self._interval
+        self._next = self._interval  # the next tick
         self._roster: Roster[Monitor] = Roster()
-        self._ids: list[str] = []
-        self._monitors: list[Monitor] = []
         self._column = np.zeros(0, dtype=np.uint8)
-        self._active = 0
-        self._draws = 0
         self._events: list[OutlierEvent] = []
+
+    @property
+    def stats(self) -> dict[str, int]:
+        """Envoy's counters by name, and the gauge `ejections_active`; those of 0 may be absent."""
+        return {**self._engine.stats, "ejections_active": self._engine.active}
 
     def sync(self, ids: Sequence[str], now: float) -> None:
         """Make `ids` the hosts, in slot order; who leaves is forgotten, unless quirks are off.
@@ -129,19 +122,14 @@ class OutlierDetector:
         line = self._timeline = self._timeline or Timeline(now)
         left, returned = self._roster.sync(members, line.latest, lambda _: Monitor())
         for monitor in left:
-            self._active -= monitor.ejected
-            monitor.external, monitor.local, monitor.ended_external, monitor.ended_local = (
-                [0, 0],
-                [0, 0],
-                [0, 0],
-                [0, 0],
-            )
+            self._engine.active -= monitor.ejected
+            monitor.end_interval()
+            monitor.end_interval()
         if self.spec.quirks:
             self._roster.away.clear()
         self._roster.forget(line.latest - nanoseconds(self.forget_after))
-        self._active += sum(monitor.ejected for monitor in returned)
-        self._ids, self._monitors = list(members), list(self._roster.members.values())
-        self._update()
+        self._engine.active += sum(monitor.ejected for monitor in returned)
+        self._follow()
 
     def observe(self, slot: int, outcome: Outcome, latency: float | None, now: float) -> None:
         """Let time pass to `now` (seconds) and count how a request ended.
@@ -150,7 +138,7 @@ class OutlierDetector:
         ------
         ConfigError : the slot, the outcome or `now` is invalid.
         """
-        slot = check_slot(slot, len(self._monitors))
+        slot = check_slot(slot, len(self._column))
         if check_enum("outcome", outcome, Outcome) in CODES:
             self.put_result(slot, Result.LOCAL_ORIGIN_CONNECT_SUCCESS, now)
             self.put_http_response(slot, CODES[outcome], now)
@@ -169,22 +157,13 @@ class OutlierDetector:
         ------
         ConfigError : the slot, the result or `now` (seconds) is invalid.
         """
-        monitor = self._monitors[check_slot(slot, len(self._monitors))]
-        code = check_enum("result", result, Result).code
+        slot, code = check_slot(slot, len(self._column)), check_enum("result", result, Result).code
         self.advance(now)
-        if not self.spec.split_external_local_origin_errors:
-            if code is not None:
-                self._respond(slot, code)
-            return
-        monitor.local[1] += 1
-        if code is None:
-            monitor.local[0] += 1
-            monitor.run_local = 0
-        else:
-            monitor.run_local += 1
-            if monitor.run_local == self.spec.consecutive_local_origin_failure:
-                self._fire(slot, EjectionType.CONSECUTIVE_LOCAL_ORIGIN_FAILURE)
-        self._wake()
+        if self.spec.split_external_local_origin_errors:
+            self._engine.local(slot, self._line.latest, failed=code is not None)
+        elif code is not None:
+            self._engine.respond(slot, code, self._line.latest)
+        self._update()
 
     def put_http_response(self, slot: int, code: int, now: float, *, degraded: bool = False) -> None:
         """The host answered with this HTTP status; `degraded` says that the answer was marked so.
@@ -193,12 +172,13 @@ class OutlierDetector:
         ------
         ConfigError : the slot, the code or `now` (seconds) is invalid.
         """
-        slot = check_slot(slot, len(self._monitors))
+        slot = check_slot(slot, len(self._column))
         check_integer("code", code, low=100, high=599)
         self.advance(now)
         if degraded and self.spec.detect_degraded_hosts:
-            self._degrade(slot)
-        self._respond(slot, code)
+            self._engine.degrade(slot, self._line.latest)
+        self._engine.respond(slot, code, self._line.latest)
+        self._update()
 
     def reported(self, slot: int, report: Any, now: float) -> None:
         """An `HttpResponse` is put; reports of other kinds are for others."""
@@ -212,15 +192,15 @@ class OutlierDetector:
         ------
         ConfigError : the slot or `now` (seconds) is invalid.
         """
-        slot = check_slot(slot, len(self._monitors))
+        slot = check_slot(slot, len(self._column))
         self.advance(now)
-        if self._monitors[slot].ejected and self.spec.successful_active_health_check_uneject_host:
-            self._uneject(slot, self._line.latest)
+        if self._engine.monitors[slot].ejected and self.spec.successful_active_health_check_uneject_host:
+            self._engine.uneject(slot, self._line.latest)
             self._update()
 
     def changed(self, slot: int, old: State, new: State, now: float) -> None:
         """The merged state of a host moved, which is no evidence; time passes to `now` (seconds)."""
-        check_slot(slot, len(self._monitors))
+        check_slot(slot, len(self._column))
         check_enum("old", old, State)
         check_enum("new", new, State)
         self.advance(now)
@@ -236,17 +216,16 @@ class OutlierDetector:
         if self._timeline is None or now <= self._timeline.now:
             return
         latest = self._timeline.see(now)
-        due = self._next <= latest
+        self._engine.moved |= self._next <= latest
         while self._next <= latest:
-            if all(monitor.quiet for monitor in self._monitors):  # the ticks left change nothing
+            if self._engine.quiet:  # the ticks left change nothing
                 self._next += ((latest - self._next) // self._interval + 1) * self._interval
             else:
-                self._tick(self._next)
+                self._engine.tick(self._next)
                 self._next += self._interval
         if self._roster.away:
             self._roster.forget(latest - nanoseconds(self.forget_after))
-        if due:
-            self._update()
+        self._update()
 
     def apply(self, factors: F64, states: U8) -> None:
         """Write factors of 1; make the ejected at least UNHEALTHY, the degraded at least DEGRADED."""
@@ -263,144 +242,28 @@ class OutlierDetector:
         assert self._timeline is not None
         return self._timeline
 
-    def _respond(self, slot: int, code: int) -> None:
-        monitor, spec = self._monitors[slot], self.spec
-        monitor.external[1] += 1
-        if code < 500:
-            monitor.external[0] += 1
-            monitor.run_5xx = monitor.run_gateway = 0
-        else:
-            monitor.run_gateway = monitor.run_gateway + 1 if code in GATEWAY else 0
-            if monitor.run_gateway and monitor.run_gateway == spec.consecutive_gateway_failure:
-                self._fire(slot, EjectionType.CONSECUTIVE_GATEWAY_FAILURE)
-            monitor.run_5xx += 1
-            if monitor.run_5xx == spec.consecutive_5xx:
-                self._fire(slot, EjectionType.CONSECUTIVE_5XX)
-        self._wake()
-
-    def _wake(self) -> None:
-        """Something was counted, so the next tick matters."""
-        if self.deadline is None:
-            self.deadline = self._line.at(self._next)
-
-    def _fire(self, slot: int, kind: EjectionType) -> None:
-        """A run has reached its threshold. While the host is out nothing happens, and the run goes on."""
-        monitor = self._monitors[slot]
-        if monitor.ejected:
-            return
-        self._eject(slot, kind, self._line.latest)
+    def _follow(self) -> None:
+        """The roster has changed: the engine has its members."""
+        self._engine.ids = list(self._roster.members)
+        self._engine.monitors = list(self._roster.members.values())
+        self._engine.moved = True
         self._update()
-        if kind is EjectionType.CONSECUTIVE_5XX:
-            monitor.run_5xx = 0
-        elif kind is EjectionType.CONSECUTIVE_GATEWAY_FAILURE:
-            monitor.run_gateway = 0
-        else:
-            monitor.run_local = 0
-
-    def _eject(self, slot: int, kind: EjectionType, instant: int, rates: tuple[int, ...] = ()) -> None:
-        spec, monitor = self.spec, self._monitors[slot]
-        self._count(f"ejections_detected_{kind.stat}")
-        plain = kind in (EjectionType.CONSECUTIVE_5XX, EjectionType.SUCCESS_RATE)  # older counters know these two only
-        if plain:
-            self._count(f"ejections_{kind.stat}")
-        room = 100.0 * (self._active + 1) / len(self._monitors) <= spec.max_ejection_percent
-        if not room and not (spec.always_eject_one_host and self._active == 0):
-            self._count("ejections_overflow")
-            return
-        if plain:
-            self._count("ejections_total")
-        enforced = self._chance(spec.enforcing(kind))
-        if enforced:
-            self._count("ejections_enforced_total")
-            self._count(f"ejections_enforced_{kind.stat}")
-            self._active += 1
-            monitor.ejected, monitor.ejected_at = True, instant
-            monitor.num_ejections += 1
-            jitter = nanoseconds(spec.max_ejection_time_jitter) // MILLISECOND
-            monitor.jitter = self._draw() % (jitter + 1) * MILLISECOND if jitter else 0
-            if monitor.backoff * self._base < self._cap + self._base:
-                monitor.backoff += 1
-        self._tell(slot, kind, Action.EJECT, enforced, instant, rates)
-
-    def _uneject(self, slot: int, instant: int) -> None:
-        monitor = self._monitors[slot]
-        self._active -= 1
-        monitor.ejected, monitor.unejected_at = False, instant
-        monitor.run_5xx = monitor.run_gateway = monitor.run_local = 0
-        self._tell(slot, EjectionType.CONSECUTIVE_5XX, Action.UNEJECT, True, instant)
-
-    def _degrade(self, slot: int) -> None:
-        monitor = self._monitors[slot]
-        if not monitor.degraded:
-            self._count("ejections_detected_degradation")
-            monitor.degraded, monitor.degraded_at = True, self._line.latest
-            monitor.degradations += monitor.degradations * self._base < self._cap + self._base
-            self._tell(slot, EjectionType.DEGRADED, Action.EJECT, True, self._line.latest)
-            self._update()
-
-    def _tell(
-        self, slot: int, kind: EjectionType, action: Action, enforced: bool, instant: int, rates: tuple[int, ...] = ()
-    ) -> None:
-        monitor = self._monitors[slot]
-        last = monitor.unejected_at if action is Action.EJECT else monitor.ejected_at
-        since = None if last is None else (instant - last) // 10**9
-        rate, mean, threshold = (*rates, None, None, None)[:3]
-        now, times = self._line.at(instant), monitor.num_ejections
-        self._events.append(
-            OutlierEvent(now, self._ids[slot], kind, action, enforced, times, rate, mean, threshold, since)
-        )
-
-    def _tick(self, instant: int) -> None:
-        returned = set()
-        for slot, monitor in enumerate(self._monitors):
-            if monitor.ejected and self._over(monitor.ejected_at, monitor.backoff, monitor.jitter, instant):
-                self._uneject(slot, instant)
-                returned.add(slot)
-            if monitor.degraded and self._over(monitor.degraded_at, monitor.degradations, 0, instant):
-                monitor.degraded = False
-            monitor.end_interval()
-        self._judge(instant, returned, lambda m: m.ended_external, local=False)
-        if self.spec.split_external_local_origin_errors:
-            self._judge(instant, returned, lambda m: m.ended_local, local=True)
-        for monitor in self._monitors:
-            at = monitor.unejected_at
-            if not monitor.ejected and at is not None and instant - at >= self._interval:
-                monitor.backoff = max(0, monitor.backoff - 1)
-
-    def _over(self, since: int | None, backoff: int, jitter: int, instant: int) -> bool:
-        return since is not None and min(self._base * backoff, self._cap) + jitter <= instant - since
-
-    def _judge(self, instant: int, returned: set[int], counts: Callable[[Monitor], list[int]], *, local: bool) -> None:
-        quirks = self.spec.quirks
-        readable = {
-            slot: (counts(m)[0], counts(m)[1])
-            for slot, m in enumerate(self._monitors)
-            if not m.ejected and counts(m)[1] and (quirks or slot not in returned)
-        }
-        for verdict in verdicts(self.spec, len(self._monitors), readable, local=local):
-            if quirks or not self._monitors[verdict.slot].ejected:
-                self._eject(verdict.slot, verdict.kind, instant, verdict.rates)
-
-    def _chance(self, percent: int) -> bool:
-        return percent >= 100 or (percent > 0 and self._draw() % 100 < percent)
-
-    def _draw(self) -> int:
-        self._draws += 1
-        return mix64((self.spec.seed + self._draws * GAMMA) & WORD)
-
-    def _count(self, name: str) -> None:
-        self.stats[name] = self.stats.get(name, 0) + 1
 
     def _update(self) -> None:
-        """Bring column, version, deadline and gauge up to date."""
-        column = np.array(
-            [State.UNHEALTHY if m.ejected else State.DEGRADED if m.degraded else State.HEALTHY for m in self._monitors],
-            dtype=np.uint8,
-        )
+        """Bring events, column, version and deadline up to date, where the engine has moved anything."""
+        engine = self._engine
+        if self.deadline is None and not engine.moved:  # something was counted, so the next tick matters
+            engine.moved = not engine.quiet
+        if not engine.moved:
+            return
+        engine.moved = False
+        self._events += [replace(event, now=self._line.at(instant)) for instant, event in engine.events]
+        engine.events.clear()
+        flags = [State.UNHEALTHY if m.ejected else State.DEGRADED if m.degraded else 0 for m in engine.monitors]
+        column = np.array(flags, dtype=np.uint8)
         self.version += not np.array_equal(column, self._column)
         self._column = column
-        self.stats["ejections_active"] = self._active
-        quiet = self._timeline is None or all(monitor.quiet for monitor in self._monitors)
+        quiet = self._timeline is None or engine.quiet
         self.deadline = None if quiet else self._line.at(self._next)
 
     def snapshot(self) -> dict[str, Any]:
@@ -410,9 +273,9 @@ class OutlierDetector:
             "type": "OutlierDetector",
             "synced": self._timeline is not None,
             "next_tick_in": self._next - latest,
-            "active": self._active,
-            "draws": self._draws,
-            "stats": dict(self.stats),
+            "active": self._engine.active,
+            "draws": self._engine.draws,
+            "stats": dict(self._engine.stats),
             "members": {id: monitor.snapshot(latest) for id, monitor in self._roster.members.items()},
             "away": {id: [latest - left, m.snapshot(latest)] for id, (left, m) in self._roster.away.items()},
         }
@@ -427,10 +290,10 @@ class OutlierDetector:
         now = check_instant("now", now)
         synced, tick, numbers, stats, roster = read_snapshot(state)
         self._timeline = Timeline(now) if synced else None
-        self._next, (self._active, self._draws) = min(tick, self._interval), numbers
-        self.stats, self._roster = stats, roster
-        self._ids, self._monitors = list(roster.members), list(roster.members.values())
-        self._update()
+        self._next, self._roster = min(tick, self._interval), roster
+        self._engine.active, self._engine.draws = numbers
+        self._engine.stats = stats
+        self._follow()
 
     def __repr__(self) -> str:
         return f"OutlierDetector({self.spec!r})"
