@@ -10,6 +10,7 @@ from lbalgo.explaining import Explanation, explain
 from lbalgo.hashing import XXH3, XXH64, Hasher, Murmur3, SipHash, hash_key, hash_many
 from lbalgo.loads import InFlight
 from lbalgo.policies import (
+    BoundedLoad,
     Jump,
     LeastConnections,
     LeastLoaded,
@@ -41,6 +42,7 @@ __all__ = [
     "XXH64",
     "Backend",
     "Balancer",
+    "BoundedLoad",
     "ConfigError",
     "ConsecutiveErrors",
     "ConsecutiveGatewayErrors",

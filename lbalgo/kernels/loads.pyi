@@ -1,7 +1,7 @@
 from collections.abc import Iterable
 from typing import Any, final
 
-from lbalgo.types import Load, Outcome
+from lbalgo.types import I64, Load, Outcome
 
 class LoadState:
     def started(self, row: int, cost: float, now: float) -> None: ...
@@ -13,6 +13,7 @@ class LoadState:
 @final
 class InFlightCounts(LoadState):
     def __init__(self, counts: Iterable[int] = ()) -> None: ...
+    def total(self, rows: I64) -> int: ...
     def __reduce__(self) -> tuple[Any, ...]: ...
 
 @final

@@ -10,7 +10,10 @@ from libc.stdint cimport int64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy
 
+import numpy as np
+
 from lbalgo import types
+from lbalgo.columns import array
 from lbalgo.errors import ConfigError
 from lbalgo.spec import check_real, check_row
 from lbalgo.types import Outcome
@@ -122,6 +125,16 @@ cdef class InFlightCounts(LoadState):
         for i in range(n):
             row = rows[start + i]
             out[i] = self.counts[row] if row < self.size else 0.0
+
+    def total(self, rows):
+        """How many are in flight in all of these rows, a contiguous int64 array."""
+        cdef const int64_t[::1] given = array("rows", rows, np.int64)
+        cdef double total = 0.0
+        cdef Py_ssize_t i
+        for i in range(given.shape[0]):
+            if 0 <= given[i] < self.size:
+                total += self.counts[given[i]]
+        return int(total)
 
     def restart(self, row):
         """`row` belongs to another backend from now on: nothing of it is in flight."""

@@ -1,5 +1,6 @@
 """Policies: frozen specifications that build pickers, one algorithm a file."""
 
+from lbalgo.policies.bounded_load import BoundedLoad
 from lbalgo.policies.jump import Jump
 from lbalgo.policies.least_loaded import LeastConnections, LeastLoaded, Ties
 from lbalgo.policies.maglev import Maglev
@@ -10,6 +11,7 @@ from lbalgo.policies.round_robin import RoundRobin, WeightedRoundRobin
 from lbalgo.policies.weighted_random import Random
 
 __all__ = [
+    "BoundedLoad",
     "Jump",
     "LeastConnections",
     "LeastLoaded",

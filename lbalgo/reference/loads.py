@@ -6,6 +6,9 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import numpy as np
+
+from lbalgo.columns import array
 from lbalgo.errors import ConfigError
 from lbalgo.spec import check_real, check_row
 from lbalgo.types import OUTCOME_CODES, Load, Outcome
@@ -88,6 +91,10 @@ class InFlightCounts(LoadState):
     def value(self, row: int) -> float:
         """How many are in flight."""
         return float(self._counts.get(row, 0))
+
+    def total(self, rows: Any) -> int:
+        """How many are in flight in all of these rows, a contiguous int64 array."""
+        return sum(self._counts.get(row, 0) for row in array("rows", rows, np.int64).tolist())
 
     def restart(self, row: int) -> None:
         """`row` belongs to another backend from now on: nothing of it is in flight."""

@@ -3,6 +3,7 @@
 import lbalgo as lb
 from tests.bad_input.rows import (
     NOBODY,
+    WRONG_TYPE,
     bad_dicts,
     bad_hashers,
     bad_picks,
@@ -37,6 +38,29 @@ TABLE = [
             ],
         )
         for kind in (*ROUND, *KEYED, *LOADED)
+    ),
+    (
+        "BoundedLoad",
+        None,
+        nothing,
+        [
+            *((lambda _, p=p: lb.BoundedLoad(p), *config("policy", p)) for p in ("Maglev", None, lb.Maglev)),
+            *((lambda _, f=f: lb.BoundedLoad(lb.Maglev(), f), *config("factor", f)) for f in (0.99, "2", None, True)),
+            (lambda _: lb.BoundedLoad(lb.PowerOfTwo()).build(["a"]), *config("policy", lb.PowerOfTwo())),
+            *bad_pools(lambda _, pool: lb.BoundedLoad(lb.Rendezvous()).build(pool)),
+        ],
+    ),
+    (
+        "BoundedLoad",
+        pair(lb.BoundedLoad(lb.Maglev())),
+        picker_state,
+        [
+            *((lambda p, e=e: p.pick("k", exclude=e), *config("exclude", e)) for e in ("a", b"a", "")),
+            *((lambda p, k=k: p.pick(k), *WRONG_TYPE) for k in (1.5, True, ["k"], object())),
+            *((lambda p, k=k: p.walk(k), *WRONG_TYPE) for k in (1.5, True, ["k"])),
+            *((lambda p, k=k: p.pick(k), *config("key", k)) for k in (-1, 2**64, "\ud800")),
+            *((lambda p, x=x: p.reseed(x), *config("seed", x)) for x in (-1, 2**64, 1.0, "0", True, None)),
+        ],
     ),
     (
         "Maglev",

@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 
 from lbalgo import (
     XXH3,
+    BoundedLoad,
     Jump,
     LeastConnections,
     LeastLoaded,
@@ -131,3 +132,13 @@ class TestLeastConnectionsFirst(PolicyContract):
 class TestPowerOfTwo(PolicyContract):
     policy = PowerOfTwo()
     weights = some.weights(1e-300, 1e300)
+
+
+class TestBoundedLoad(KeyedContract):
+    policy = BoundedLoad(Rendezvous(), 1.5)
+    weights = some.weights(1e-3, 1e3)
+    max_size = 33
+    settings = FEW
+    test_bulk_equals_scalar = None  # a decision depends on the loads, so there are no tickets
+    test_shares_are_a_law = None
+    test_equal_fingerprints_mean_equal_mappings = None
