@@ -20,7 +20,8 @@ LEAST = 300  # decisions a configuration
 def test_every_decision_is_the_real_one(system: str, seed: int) -> None:
     total = compare(system, range(seed, seed + TOGETHER))
     print(total)
-    assert not total.disagreeing, "\n".join(map(str, total.disagreeing))
+    if total.disagreeing:
+        pytest.fail("\n".join(map(str, total.disagreeing)), pytrace=False)
     assert total.mismatches == 0
     assert total.configurations == TOGETHER
     assert total.decisions >= LEAST * TOGETHER
