@@ -72,7 +72,7 @@ def test_as_the_plain_ring(weights, sizes, salt):
     policy = RingHash(least, most, ring_size_cap=4096)
     picker = policy.build([Endpoint(n, w) for n, w in zip(names, weights, strict=True)])
     ring = plain_ring(names, weights, min(least, 4096), min(most, 4096))
-    assert np.asarray(picker.structure.points()).tolist() == [point for point, _ in ring]
+    assert np.asarray(picker.structure.points(), dtype=np.uint64).tolist() == [point for point, _ in ring]
     assert np.asarray(picker.structure.owners()).tolist() == [owner for _, owner in ring]
     for key in (f"k{salt + i}" for i in range(20)):
         assert picker.pick(key).id == names[ring[first(ring, xx(key))][1]]
@@ -90,9 +90,11 @@ def test_sizes():
 def test_keys_of_endpoints():
     key = RingHash().build([Endpoint("a", hash_key="web-0"), Endpoint("b", addresses=("10.0.0.1:80", "[::1]:80"))])
     ring = plain_ring(["web-0", "10.0.0.1:80"], [1, 1])
-    assert np.asarray(key.structure.points()).tolist() == [point for point, _ in ring]
+    assert np.asarray(key.structure.points(), dtype=np.uint64).tolist() == [point for point, _ in ring]
     turned = RingHash().build([Endpoint("b", addresses=("[::1]:80", "10.0.0.1:80"))])
-    assert np.asarray(turned.structure.points()).tolist() == [p for p, _ in plain_ring(["[::1]:80"], [1])]
+    assert np.asarray(turned.structure.points(), dtype=np.uint64).tolist() == [
+        p for p, _ in plain_ring(["[::1]:80"], [1])
+    ]
 
 
 def test_a_failure_moves_the_failed_endpoint_s_keys_only():
