@@ -430,9 +430,10 @@ def test_console_blocks_of_the_page(tmp_path, monkeypatch, capsys):
     page = (Path(__file__).parent.parent / "docs" / "guide" / "command_line.md").read_text(encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     (tmp_path / "pool.toml").write_text(re.search(r"^```toml\n(.*?)^```$", page, re.M | re.S)[1])
+    (tmp_path / "api.conf").write_text(re.search(r"^```nginx\n(.*?)^```$", page, re.M | re.S)[1])
     blocks = re.findall(r"^```console\n(.*?)^```$", page, re.M | re.S)
     steps = [step.split("\n", 1) for block in blocks for step in re.split(r"^\$ lbalgo ", block, flags=re.M)[1:]]
-    assert len(steps) == 6
+    assert len(steps) == 8
     for command, shown in steps:
         _, out, err = run(capsys, *shlex.split(command))
         assert (out + err).split() == shown.split(), command
