@@ -217,8 +217,9 @@ class Upstream:
 
     def reseed(self, seed: int) -> None:
         """Moves lbalgo's own words, if the method draws from them."""
-        if hasattr(self.method, "reseed"):
-            self.method.reseed(seed)
+        move = getattr(self.method, "reseed", None)
+        if move is not None:
+            move(seed)
 
     # -- copies, for walks that spend nothing
 

@@ -66,8 +66,7 @@ class ShardMachine:
         members = [backend_of(backend) for backend in view.backends]
         of = tuple((m.ident or m.id, w) for m, w in zip(members, view.weights.tolist(), strict=True))
         if of != self.of:
-            self.ring = ring_of([i for i, _ in of], [w for _, w in of], self.policy.replicas) if of else None
-            self.of = of
+            self.lay(of)
         able = dict(zip(rows, healthy(view).tolist(), strict=True))
         for row, ok in able.items():
             if row not in self.healthy or (ok and not self.healthy[row]):
@@ -78,6 +77,11 @@ class ShardMachine:
         }
         self.rows, self.healthy = list(rows), able
         self.open = {row: count for row, count in self.open.items() if count}
+
+    def lay(self, of: tuple[Any, ...]) -> None:
+        """Makes the ring of these idents and weights."""
+        self.of = of
+        self.ring = ring_of([i for i, _ in of], [w for _, w in of], self.policy.replicas) if of else None
 
     def choose(self, key: bytes | None, skip: Container[int]) -> int:
         """The row of the backend; those tried are taken for sick, whatever else may be ignored."""
@@ -164,6 +168,14 @@ class ShardMachine:
 
     def __deepcopy__(self, memo: dict[int, Any]) -> ShardMachine:
         """A copy that may choose without moving this one's draws; nothing else changes by choosing."""
-        twin = copy.copy(self)
+        twin = object.__new__(ShardMachine)
+        twin.__dict__.update(self.__dict__)
         twin.draws = copy.deepcopy(self.draws, memo)
         return twin
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name != "ring"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self.lay(self.of)
