@@ -51,7 +51,7 @@ def from_one(ident, replicas, weight):
         ("r10", draws, "DISCARDED", 311),
         ("rr5s", turns, "InTurn", lambda: turns.FirstHealthy(False)),
         ("fb2", turns, "healthy", lambda view: view.states >= 0),
-        ("n10alt1", alternates.ShardMachine, "alt", 2),
+        ("n10alt1", alternates.ShardMachine, "alternate", lambda self, order, able: able[2]),
         ("n10alt1", alternates, "ring_of", lambda *given: ring.ring_of(*given[:2], given[2] - 1)),
     ],
     ids=lambda v: v if isinstance(v, str) else "",

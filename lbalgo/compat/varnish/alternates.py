@@ -10,8 +10,8 @@
   rampup. One random double, of two draws of 31 bits, the coarser first, is taken where a probability decides. When a
   director starts all its backends have just become healthy.
 
-Costs: a pick walks the ring until it has met the backends it skips. Source: Varnish 7.1 documentation, vmod_directors,
-"shard"; behaviour of 7.1.1.
+Costs: a pick walks the ring until it has met everybody, O(N) of them.
+Source: Varnish 7.1 documentation, vmod_directors, "shard"; behaviour of 7.1.1.
 """
 
 from __future__ import annotations
@@ -19,8 +19,7 @@ from __future__ import annotations
 import copy
 import enum
 import math
-from collections.abc import Container, Iterator, Sequence
-from itertools import islice
+from collections.abc import Container, Sequence
 from typing import Any
 
 from lbalgo.active import Ring
@@ -84,42 +83,32 @@ class ShardMachine:
         self.ring = ring_of([i for i, _ in of], [w for _, w in of], self.policy.replicas) if of else None
 
     def choose(self, key: bytes | None, skip: Container[int]) -> int:
-        """The row of the backend; those tried are taken for sick, whatever else may be ignored."""
+        """The row of the backend; if it was tried, the next in the key's order that was not."""
         if self.ring is None:
             return -1
-        ticket = (self.draws() << 33) if key is None else self.ticket(key)
-        order = (self.rows[slot] for slot in self.ring.walk(ticket))
-        if self.policy.healthy is Healthy.IGNORE:
-            order = (row for row in order if row not in skip)
-            return next(islice(order, int(self.alt), None), -1)
-        if self.policy.alt == 0:
-            able = (row for row in order if self.usable(row, skip))
-            return self.warmed(next(able, -1), able)
-        spare = -1
-        left = self.alt
-        for row in order:
-            usable = self.usable(row, skip)
-            if left == 0 and usable:
-                return row
-            spare = row if usable and left > 1 else spare
-            if left and (usable or self.policy.healthy is Healthy.CHOSEN):
-                left -= 1
-        return spare
+        order = [self.rows[slot] for slot in self.ring.walk(self.draws() << 33 if key is None else self.ticket(key))]
+        able = order if self.policy.healthy is Healthy.IGNORE else [row for row in order if self.healthy[row]]
+        chosen = self.alternate(order, able) if self.policy.alt else self.warmed(able)
+        if chosen in skip:
+            return next((row for row in able if row not in skip), -1)
+        return chosen
 
-    @property
-    def alt(self) -> int:
-        """How many to skip, cut to one less than there are."""
-        return min(int(self.policy.alt), len(self.rows) - 1)
+    def alternate(self, order: list[int], able: list[int]) -> int:
+        """The row that is left when `alt` were skipped."""
+        alt = min(int(self.policy.alt), len(order) - 1)
+        if self.policy.healthy is Healthy.CHOSEN:
+            passed, rest = order[:alt], [row for row in order[alt:] if self.healthy[row]]
+        else:
+            passed, rest = able[:alt], able[alt:]
+        if rest:
+            return rest[0]
+        return next((row for row in reversed(passed[: max(alt - 1, 0)]) if self.healthy[row]), -1)
 
-    def usable(self, row: int, skip: Container[int]) -> bool:
-        """Whether a row is healthy and was not tried."""
-        return self.healthy[row] and row not in skip
-
-    def warmed(self, chosen: int, others: Iterator[int]) -> int:
+    def warmed(self, able: list[int]) -> int:
         """The choice, or its alternate if that is to be warmed up or the choice is not warm yet."""
-        other = next(others, -1)
-        if other < 0:
-            return chosen
+        if len(able) < 2 or self.policy.healthy is Healthy.IGNORE:
+            return able[0] if able else -1
+        chosen, other = able[:2]
         if self.warming(chosen):
             if not self.policy.rampup or self.warming(other):
                 return chosen

@@ -49,9 +49,9 @@ class Shard:
     ConfigError : a parameter is invalid; at build, the weights give 2**31 - 1 points or more.
 
     If alt, warmup and duration are 0 (and no backend has a rampup) the picker is a native one, by tickets. Else it is
-    a machine's, which has neither tickets nor shares; it hears the time as a load does. There `walk` and `exclude` take
-    what a request has tried for sick. Factors and panic play no part; UNHEALTHY and DRAINING backends are sick,
-    but a weight of 0 counts as 1.
+    a machine's, which has neither tickets nor shares; it hears the time as a load does. There `walk` and `exclude` go
+    on from the choice to the others in the key's order. Factors and panic play no part; UNHEALTHY and DRAINING
+    backends are sick, but a weight of 0 counts as 1.
 
     Costs: build one SHA-256 a point and a sort, pick O(1), memory 28 bytes a point; disruption minimal, but for keys
     beyond the last point. `shares` is exact: lengths of arcs.
