@@ -75,11 +75,13 @@ def cluster(name: str, cfg: Any) -> tuple[Any, View[envoy.Host]]:
             weight = places.get(loc, 0)
         else:
             raise Strange(f"{name}: localities {places!r}")
+        own = h.get("hash_key")  # of another type than string it is metadata like any other
         hosts.append(
             envoy.Host(
                 h["addr"],
                 h.get("weight") or 1,
-                hash_key=h.get("hash_key"),
+                hash_key=own if isinstance(own, str) else None,
+                metadata={} if own is None or isinstance(own, str) else {"hash_key": own},
                 hostname=h.get("hostname") or "",
                 priority=h.get("prio") or 0,
                 locality=("", loc or "", ""),
@@ -166,8 +168,9 @@ def _tables(name: str, cfg: Any, policy: Any, view: View[envoy.Host]) -> list[tu
     made = [t for t in policy.tables(view) if isinstance(t, Ring) or (isinstance(t, MaglevTable) and t.size > 1)]
     if cfg.get("tables") is None:
         return facts
-    facts.append((len(made), len(cfg["tables"])))
-    for table, wanted in zip(made, cfg["tables"], strict=False):
+    given = [t for t in cfg["tables"] if t["size"]]  # a priority without hosts has an empty one, or none
+    facts.append((len(made), len(given)))
+    for table, wanted in zip(made, given, strict=False):
         known(name, wanted, {"first", "sha256", "ring_sha256", "gen_sha256", "size"})
         facts.append((table.size, wanted["size"]))
         if isinstance(table, MaglevTable):
@@ -270,8 +273,8 @@ def _policy_retry(data: Any) -> Iterator[Replayed]:
             raise Strange(f"{name}: cluster {where!r}")
         picker, ids = built[where]
         retry = envoy.RetryPolicy(
-            host_selection_retry_max_attempts=cfg["max_attempts"],
-            previous_hosts=cfg["predicate"],
+            host_selection_retry_max_attempts=cfg["max_attempts"] or 0,
+            previous_hosts=bool(cfg["predicate"]),
         )
         wrong = total = 0
         for i, seq in enumerate(cfg["seqs"]):
