@@ -209,7 +209,8 @@ class HealthChecks:
             self._roster.forget(self._timeline.see(now) - nanoseconds(self.forget_after))
 
     def apply(self, factors: F64, states: U8) -> None:
-        """Raises every server's state to its own."""
+        """Writes factor 1, and raises every server's state to its own."""
+        factors[:] = 1.0
         np.maximum(states, self._column, out=states)
 
     def snapshot(self) -> dict[str, Any]:
