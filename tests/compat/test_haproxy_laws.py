@@ -41,6 +41,7 @@ class Keyed(Dialect, KeyedContract):
     test_signals_move_only_what_fell_or_rose = None  # state and slow start rebuild the structure; numeric ids stay
     test_keys_only_return_while_signals_rise = None  # likewise
     test_no_rebuild_restarts_a_sequence = None  # a turn whose point went is over
+    test_listing_order_is_irrelevant = None  # numeric ids, and the map, go by listing order
 
 
 class TestConsistent(Keyed):
