@@ -1,9 +1,14 @@
 """Why a key goes where it goes: the chain from its bytes to the backend, step by step.
 
 Whatever decides by ticket goes the same way, and every stage of it can be looked at: the bytes that are hashed, the
-hash, the place it falls on, who owns that place, in what state everybody is, the walk from there, the pick. A dialect
-whose key is hashed in a way of its own adds a method `explain_key(key) -> pairs`; a picker that goes another way has
-`explain(key) -> pairs`, and is believed.
+hash, the place it falls on, who owns that place, in what state everybody is, the walk from there, the pick.
+
+What is particular to a policy or a picker it tells itself, in pairs of a step's name and a sentence:
+
+* A policy with `explain_key(data)` tells what of a key is hashed, and the hash by its name and in its own width. If its
+  hashes have fewer bits than a native ring, `hash_bits` says how many: they are the ring's upper ones. `position_name`
+  is what it calls the places of its table.
+* A picker that goes another way has `explain(key)`: everything from the key to the states.
 
 Cost: O(size of the structure) at most; nothing is picked, no turn is spent.
 """
@@ -11,7 +16,7 @@ Cost: O(size of the structure) at most; nothing is picked, no turn is spent.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -78,14 +83,15 @@ def explain(picker: Any, key: Key | None = None) -> Explanation:
     steps: Steps = [("policy", repr(getattr(picker, "policy", picker)))]
     if key is not None:
         steps += _key(picker, key_bytes(key))
-    if callable(getattr(picker, "explain", None)):
+    own = callable(getattr(picker, "explain", None))
+    if own:
         steps += picker.explain(key)
     elif isinstance(picker, TicketPicker):
         steps += ticket_steps(picker, key)
-    steps += _states(picker)
+    steps += _states(picker, own)
     walked = [b.id for b in islice(picker.walk(key), WALK + 1)]
     if walked:
-        steps.append(("walk", ", ".join(walked[:WALK]) + (", …" if len(walked) > WALK else "")))
+        steps.append(("walk", listing(walked)))
         steps.append(("pick", walked[0]))
         return Explanation(key, tuple(steps), walked[0])
     steps.append(("pick", f"nobody: {_why(picker)}"))
@@ -98,49 +104,88 @@ def _why(picker: Any) -> str:
 
 def _key(picker: Any, data: bytes) -> Steps:
     own = getattr(getattr(picker, "policy", None), "explain_key", None)
-    steps = [("key", f"{len(data)} byte{'s' * (len(data) != 1)}: {_shown(data)}")]
+    steps = [("key", counted(data))]
     return steps + own(data) if own is not None else steps
 
 
-def _shown(data: bytes) -> str:
+def counted(data: bytes) -> str:
+    """How many bytes, and which: as text if they are printable, else in hexadecimal.
+
+    Examples
+    --------
+    >>> counted(b"user-17"), counted(bytes([10, 0, 0]))
+    ("7 bytes: 'user-17'", '3 bytes: 0a 00 00')
+    """
     try:
         text = data.decode()
     except UnicodeDecodeError:
-        return data.hex(" ")
-    return repr(text) if text.isprintable() else data.hex(" ")
+        text = "\0"
+    return f"{len(data)} byte{'s' * (len(data) != 1)}: {repr(text) if text.isprintable() else data.hex(' ')}"
+
+
+def hash_step(value: int, by: str, bits: int = 32) -> tuple[str, str]:
+    """The step that tells a hash, in hexadecimal digits for all its bits, and what made it.
+
+    Examples
+    --------
+    >>> hash_step(0xCBF43926, "CRC-32")
+    ('hash', '0xcbf43926 by CRC-32')
+    """
+    return "hash", f"0x{value:0{bits // 4}x} by {by}"
+
+
+def listing(items: Iterable[str]) -> str:
+    """The first of these, and an ellipsis for more.
+
+    Examples
+    --------
+    >>> listing("abc"), listing(map(str, range(9)))
+    ('a, b, c', '0, 1, 2, 3, 4, 5, 6, 7, …')
+    """
+    told = list(islice(items, WALK + 1))
+    return ", ".join(told[:WALK]) + (", …" if len(told) > WALK else "")
 
 
 def ticket_steps(picker: Any, key: Key | None) -> Steps:
     """From the ticket to whom it passes, of a picker that decides by ticket; for the `explain` of those around one."""
-    if picker.source == KEYED and key is not None:
-        ticket = picker.hasher(key)
-        hasher = getattr(picker.policy, "hasher", None)
+    policy, steps = picker.policy, Steps()
+    if picker.source == KEYED and key is None:
+        return [("hash", "no key: the next of the picker's random tickets")]
+    ticket = picker.hasher(key) if picker.source == KEYED else int(picker.tickets(range(1))[0])
+    if picker.source == COUNTER:
+        steps.append(("turn", f"{ticket}"))
+    elif picker.source != KEYED:
+        steps.append(("ticket", f"0x{ticket:016x}, the next of the picker's random words"))
+    elif not hasattr(policy, "explain_key"):
+        hasher = getattr(policy, "hasher", None)
         by = "" if hasher is None else f" by {hasher!r}" if not callable(hasher) else " by the given function"
-        seed = getattr(picker.policy, "seed", 0)
-        steps = [("hash", f"0x{ticket:016x}{by}{f', seed {seed}' if seed else ''}")]
-    elif picker.source == COUNTER:
-        ticket = int(picker.tickets(range(1))[0])
-        steps = [("turn", f"{ticket}")]
-    else:
-        ticket = int(picker.tickets(range(1))[0]) if picker.source != KEYED else 0
-        if picker.source == KEYED:
-            return [("hash", "no key: the next of the picker's random tickets")]
-        steps = [("ticket", f"0x{ticket:016x}, the next of the picker's random words")]
-    steps += _place(picker, ticket)
+        seed = getattr(policy, "seed", 0)
+        steps.append(("hash", f"0x{ticket:016x}{by}{f', seed {seed}' if seed else ''}"))
+    names = picker.view.ids.__getitem__
+    steps += place_steps(picker.structure, ticket, names, policy)
     return steps + _coins(picker, ticket)
 
 
-def _place(picker: Any, ticket: int) -> Steps:
-    structure = picker.structure
+def place_steps(structure: Any, ticket: int, name: Callable[[int], str], policy: Any = None) -> Steps:
+    """Where a ticket falls in a native structure.
+
+    Parameters
+    ----------
+    structure : of the native ones; another has no steps.
+    ticket : in [0, 2**64).
+    name : of an owner.
+    policy : says by `hash_bits` and `position_name` what the places are to its users.
+    """
     if isinstance(structure, MaglevTable):
-        owner = picker.backends[structure.slot(ticket)].id
-        return [("position", f"{ticket % structure.size} = hash mod {structure.size}, owned by {owner!r}")]
+        owner, at = name(structure.slot(ticket)), ticket % structure.size
+        what = getattr(policy, "position_name", "position")
+        return [(what, f"{at} = hash mod {structure.size}, owned by {owner!r}")]
     if isinstance(structure, Ring):
-        return _point(picker, ticket)
+        return _point(structure, ticket, name, getattr(policy, "hash_bits", 64))
     if isinstance(structure, JumpBuckets):
         return [("bucket", f"{structure.slot(ticket)} of {structure.slots}, by jumps of the ticket and its rehashes")]
     if isinstance(structure, RendezvousRace):
-        winner = picker.backends[structure.slot(ticket)].id
+        winner = name(structure.slot(ticket))
         return [("race", f"{structure.size} backends, each with a score of its own for this key: {winner!r} is first")]
     if isinstance(structure, Period):
         return [("place", f"{ticket % structure.size} in a period of {structure.size} turns")]
@@ -149,13 +194,13 @@ def _place(picker: Any, ticket: int) -> Steps:
     return []
 
 
-def _point(picker: Any, ticket: int) -> Steps:
-    ring = picker.structure
+def _point(ring: Any, ticket: int, name: Callable[[int], str], bits: int) -> Steps:
     points, owners = np.asarray(ring.points(), dtype=np.uint64).tolist(), np.asarray(ring.owners()).tolist()
     i = bisect_left(points, ticket) % len(points)
 
     def told(what: str, k: int, far: int) -> tuple[str, str]:
-        return what, f"0x{points[k]:016x} of {picker.backends[owners[k]].id!r}, {far / 2**64:.3g} of the circle away"
+        point = f"0x{points[k] >> (64 - bits):0{bits // 4}x}"
+        return what, f"{point} of {name(owners[k])!r}, {far / 2**64:.3g} of the circle away"
 
     steps = [told("point", i, (points[i] - ticket) & WORD)]
     if ring.nearest:
@@ -177,12 +222,15 @@ def _coins(picker: Any, ticket: int) -> Steps:
     return [("passed", "; ".join(passed) or "nobody")]
 
 
-def _states(picker: Any) -> Steps:
+def _states(picker: Any, own: bool) -> Steps:
+    """The states that signals give; who is eligible then, unless the picker has rules of its own for that."""
     view = getattr(picker, "view", None)
     if view is None:
         return []
     told = list(_odd(view))
     text = f"{int(view.eligible.sum())} eligible of {len(view)}{', in panic' if view.panic else ''}"
+    if own:
+        text = f"{sum(state == State.HEALTHY for state in view.states.tolist())} healthy of {len(view)}"
     return [("states", "; ".join([text, *told[:WALK]]) + ("; …" if len(told) > WALK else ""))]
 
 

@@ -4,6 +4,9 @@ A *machine* is the mutable half of a real balancer: cursors, currents, heaps, wh
 knows backends by *row* (stable while they are members, whatever else joins or leaves), so that a rebuild is told to it
 as the real program would see it: who joined, who left, who went down or came up, whose weight changed.
 
+A machine may also have `explain(key, name)`: the reasons for its next choice, in pairs of a step's name and a sentence,
+where `name` gives the id of a row. It is asked of a copy, so it may spend what it likes.
+
 `MachinePicker` gives a machine the interface of every other picker. The machine is also the picker's load: it hears
 when a request starts and ends, and how, and learns the time from there. It is handed on from picker to picker, so the
 newest picker is the one that decides; an older one goes on with the machine as it is then.
@@ -99,6 +102,14 @@ class MachinePicker(Generic[B]):
                 return
             tried.add(row)
             yield self.backends[self._slots[row]]
+
+    def explain(self, key: Any = None) -> list[tuple[str, str]]:
+        """What the machine tells of its next choice for this key; spends no turn."""
+        if not hasattr(self.machine, "explain"):
+            return []
+        ids = {row: self.view.ids[slot] for row, slot in self._slots.items()}
+        steps: list[tuple[str, str]] = copy.deepcopy(self.machine).explain(_bytes(key), ids.__getitem__)
+        return steps
 
     def _tried(self, exclude: Container[str]) -> Container[int]:
         if exclude == ():
