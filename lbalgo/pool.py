@@ -162,11 +162,15 @@ class Pool:
         self.versions, self.refused = versions, None
 
     def _build(self, view: View[Any], now: float) -> Any:
-        """The policy's picker for this view; the load learns the time first, as it may be part of what is built."""
+        """The policy's picker for this view; the load learns the time before, as it may be part of what is built."""
         load = _bare(self.picker)
         if hasattr(load, "advance"):
             load.advance(now)
-        return self.policy.build(view, previous=self.picker)
+        picker = self.policy.build(view, previous=self.picker)
+        fresh = _bare(picker)
+        if fresh is not load and hasattr(fresh, "advance"):
+            fresh.advance(now)
+        return picker
 
     def _show(self, view: View[Any], picker: Any, now: float) -> None:
         old = self.view
