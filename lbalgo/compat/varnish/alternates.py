@@ -19,13 +19,14 @@ from __future__ import annotations
 import copy
 import enum
 import math
-from collections.abc import Container, Sequence
+from collections.abc import Callable, Container, Sequence
 from typing import Any
 
 from lbalgo.active import Ring
 from lbalgo.compat.draws import Draws, WordDraws
 from lbalgo.compat.varnish.backend import backend_of, healthy
 from lbalgo.compat.varnish.ring import TICKETS, ring_of
+from lbalgo.explaining import Steps, hash_step, listing, place_steps
 from lbalgo.types import Outcome
 from lbalgo.view import View
 
@@ -86,12 +87,34 @@ class ShardMachine:
         """The row of the backend; if it was tried, the next in the key's order that was not."""
         if self.ring is None:
             return -1
-        order = [self.rows[slot] for slot in self.ring.walk(self.draws() << 33 if key is None else self.ticket(key))]
+        order = [self.rows[slot] for slot in self.ring.walk(self.place(key))]
         able = order if self.policy.healthy is Healthy.IGNORE else [row for row in order if self.healthy[row]]
         chosen = self.alternate(order, able) if self.policy.alt else self.warmed(able)
         if chosen in skip:
             return next((row for row in able if row not in skip), -1)
         return chosen
+
+    def place(self, key: bytes | None) -> int:
+        """Where a request falls on the ring; without a key, by chance."""
+        return self.draws() << 33 if key is None else self.ticket(key)
+
+    def explain(self, key: bytes | None, name: Callable[[int], str]) -> Steps:
+        """The point, the key's order, and what moves the choice from its head."""
+        if self.ring is None:
+            return []
+        place, policy = self.place(key), self.policy
+        steps = [] if key is not None else [hash_step(place >> 32, "chance")]
+        steps += place_steps(self.ring, place, lambda slot: name(self.rows[slot]), policy)
+        order = [self.rows[slot] for slot in self.ring.walk(place)]
+        steps.append(("order", listing(name(row) + " sick" * (not self.healthy[row]) for row in order)))
+        if policy.alt:
+            return [*steps, ("alt", f"{policy.alt} skipped, healthy={policy.healthy.value}")]
+        warm = ", ".join(
+            f"{name(row)} healthy for {self.age(row):.6g} s of {self.rampup[row]:.6g}"
+            for row in order
+            if self.healthy[row] and self.warming(row)
+        )
+        return [*steps, ("ramp-up", warm or "over"), ("warm-up", f"{policy.warmup:.3g} go to the next one")]
 
     def alternate(self, order: list[int], able: list[int]) -> int:
         """The row that is left when `alt` were skipped."""

@@ -14,6 +14,8 @@ from lbalgo.spec import check_id, check_real, check_weight, from_dict, to_dict
 from lbalgo.types import Bool, State
 from lbalgo.view import View
 
+H32 = "the last 4 bytes of SHA-256, little-endian"
+
 
 @dataclass(frozen=True)
 class Backend:

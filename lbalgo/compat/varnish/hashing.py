@@ -13,14 +13,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import Any, TypeVar, overload
+from typing import Any, ClassVar, TypeVar, overload
 
 import numpy as np
 
 from lbalgo.active import Ring, TicketPicker
 from lbalgo.compat.structures import dialect_picker, raw_hasher, structure_check, structure_content, structure_shares
-from lbalgo.compat.varnish.backend import h32, healthy
+from lbalgo.compat.varnish.backend import H32, h32, healthy
 from lbalgo.endpoint import Endpoint
+from lbalgo.explaining import Steps, hash_step
 from lbalgo.spec import from_dict, to_dict
 from lbalgo.types import Backend, Ids, Picker, Pool
 from lbalgo.view import view_of
@@ -71,6 +72,8 @@ class Hash:
     ['b', 'b', 'a']
     """
 
+    hash_bits: ClassVar[int] = 32
+
     @overload
     def build(self, view: Ids, *, previous: Picker[Endpoint[Any]] | None = None) -> TicketPicker[Endpoint[Any]]: ...
     @overload
@@ -88,6 +91,10 @@ class Hash:
         return dialect_picker(
             self, view, previous, usable, lambda: Ring(points, owners, len(view)), raw_hasher(hash_ticket)
         )
+
+    def explain_key(self, data: bytes) -> Steps:
+        """The hash of a key."""
+        return [hash_step(h32(data), H32)]
 
     def to_dict(self) -> dict[str, object]:
         """Plain data."""

@@ -5,6 +5,8 @@ A backend has int(replicas x weight) points, where a weight below 1 counts as 1,
 after it, and a key beyond the last point to the *last* point: there the program does not wrap around, contrary to its
 documentation. From that point on the backends follow in the order of their points, around the circle, each once.
 
+A ring of exactly two points is odd: there the program's search always ends at the second, so one backend gets all keys.
+
 As data: 32-bit points in the upper half of the native ring, and one point more, at the very end, that belongs to the
 owner of the last: that is the missing wrap. Equal points keep the order in which backends were added.
 
@@ -21,7 +23,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from lbalgo.active import Ring
-from lbalgo.compat.varnish.backend import h32
+from lbalgo.compat.varnish.backend import H32, h32
+from lbalgo.explaining import Steps, hash_step
 
 REPLICAS = 67  # Varnish's default
 END = (1 << 64) - 1
@@ -56,7 +59,13 @@ def number_ticket(key: bytes) -> int:
     return int.from_bytes(key[:4], "big") << 32
 
 
+TEXTS = (By.KEY, By.URL)
 TICKETS = {By.KEY: text_ticket, By.URL: text_ticket, By.HASH: number_ticket, By.BLOB: number_ticket}
+
+
+def explain_key(by: By, data: bytes) -> Steps:
+    """The hash of a key, or the number that it is."""
+    return [hash_step(TICKETS[by](data) >> 32, H32 if by in TEXTS else "its first 4 bytes, big-endian")]
 
 
 def points_of(ident: str, replicas: int, weight: float) -> list[int]:
@@ -83,13 +92,17 @@ def ring_of(
 
     Of equal points the one added first comes first, as a stable sort leaves them. Whoever is not usable has no points,
     which is what walking past it comes to. Keys beyond the last point of *all* are its owner's; if that one is not
-    usable, they go on around the circle.
+    usable, they go on around the circle. Two points lie both at the very end, the second first.
     """
     points = [points_of(ident, replicas, weight) for ident, weight in zip(idents, weights, strict=True)]
     owners = np.repeat(np.arange(len(points), dtype=np.int32), [len(p) for p in points])
     places = np.concatenate([np.array(p, dtype=np.uint64) for p in points]) << np.uint64(32)
-    last = owners[np.flatnonzero(places == places.max())[-1]]
-    places, owners = np.append(places, np.uint64(END)), np.append(owners, last)
+    order = np.argsort(places, kind="stable")
+    places, owners = places[order], owners[order]
+    if len(places) == 2:
+        places, owners = np.full(2, END, dtype=np.uint64), owners[::-1]  # whatever the key, the last point comes first
+    else:
+        places, owners = np.append(places, np.uint64(END)), np.append(owners, owners[-1])
     if usable is not None:
         kept = np.asarray(usable)[owners]
         places, owners = places[kept], owners[kept]

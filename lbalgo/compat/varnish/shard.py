@@ -17,10 +17,11 @@ from lbalgo.compat.machine import MachinePicker, machine_picker
 from lbalgo.compat.structures import dialect_picker, raw_hasher, structure_check, structure_content, structure_shares
 from lbalgo.compat.varnish.alternates import Healthy, ShardMachine
 from lbalgo.compat.varnish.backend import backend_of, healthy
-from lbalgo.compat.varnish.ring import REPLICAS, TICKETS, By, ring_of
+from lbalgo.compat.varnish.ring import REPLICAS, TICKETS, By, explain_key, ring_of
 from lbalgo.compat.varnish.turns import draws_of
 from lbalgo.endpoint import Endpoint
 from lbalgo.errors import ConfigError
+from lbalgo.explaining import Steps
 from lbalgo.spec import check_bool, check_enum, check_integer, check_real, enum_from_name, from_dict, to_dict
 from lbalgo.types import Backend, Ids, Picker, Pool
 from lbalgo.view import View, view_of
@@ -64,6 +65,7 @@ class Shard:
     """
 
     takes_key: ClassVar[bool] = True
+    hash_bits: ClassVar[int] = 32
     replicas: int = REPLICAS
     by: By = By.KEY
     alt: int = 0
@@ -118,6 +120,10 @@ class Shard:
             return True
         ramps = self.duration > 0 or any(backend_of(backend).rampup for backend in view.backends)
         return self.healthy is not Healthy.IGNORE and (self.warmup > 0 or (self.rampup and ramps))
+
+    def explain_key(self, data: bytes) -> Steps:
+        """The hash of a key."""
+        return explain_key(self.by, data)
 
     def to_dict(self) -> dict[str, object]:
         """Plain data."""

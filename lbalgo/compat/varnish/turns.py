@@ -12,7 +12,7 @@ Costs: O(N) a pick; memory O(N). Source: Varnish 7.1 documentation, vmod_directo
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any, TypeVar, overload
@@ -21,6 +21,7 @@ from lbalgo.compat.draws import Draws, FreeBSDRandom, WordDraws
 from lbalgo.compat.machine import MachinePicker, machine_picker
 from lbalgo.compat.varnish.backend import healthy
 from lbalgo.endpoint import Endpoint
+from lbalgo.explaining import Steps, listing
 from lbalgo.spec import check_bool, check_integer, from_dict, to_dict
 from lbalgo.types import Backend, Ids, Outcome, Picker, Pool
 from lbalgo.view import View, view_of
@@ -56,6 +57,13 @@ class Director:
         usable = [ok and row not in skip for row, ok in zip(self.rows, self.usable, strict=True)]
         position = self.method(self, usable) if any(usable) else -1
         return -1 if position < 0 else self.rows[position]
+
+    def explain(self, key: bytes | None, name: Callable[[int], str]) -> Steps:
+        """Who is usable, and what the method tells."""
+        names = [name(row) for row in self.rows]
+        told = listing(f"{n} {w:.6g}" for n, w, ok in zip(names, self.weights, self.usable, strict=True) if ok)
+        steps: Steps = self.method.explain(self, names) if any(self.usable) else []
+        return [("usable", told or "nobody"), *steps]
 
     def started(self, row: int, cost: float, now: float) -> None:
         """One request more is under way, which decides nothing here."""
@@ -93,6 +101,10 @@ class InTurn:
                 return position
         return -1
 
+    def explain(self, director: Director, names: list[str]) -> Steps:
+        """Where the cursor stands."""
+        return [("cursor", f"before {names[self.next % len(names)]}")]
+
 
 class FirstHealthy:
     """The place of a sticky fallback."""
@@ -112,6 +124,11 @@ class FirstHealthy:
                 return position
         return -1
 
+    def explain(self, director: Director, names: list[str]) -> Steps:
+        """Where a sticky one looks first."""
+        stays = self.sticky and self.row in director.rows
+        return [("from", f"{names[director.rows.index(self.row)]}, the last used" if stays else "the first")]
+
 
 class ByWeight:
     """The generator of random."""
@@ -123,8 +140,17 @@ class ByWeight:
         """The position at which the sum of usable weights passes r times the whole."""
         positions = [position for position, ok in enumerate(usable) if ok]
         sums = list(accumulate(director.weights[position] for position in positions))
-        mark = self.draws() * 2.0**-31 * sums[-1]
+        mark = self.mark(sums[-1])
         return next(position for position, reached in zip(positions, sums, strict=True) if reached > mark)
+
+    def mark(self, total: float) -> float:
+        """A draw from 0 to the sum of the weights."""
+        return self.draws() * 2.0**-31 * total
+
+    def explain(self, director: Director, names: list[str]) -> Steps:
+        """The next draw."""
+        total = list(accumulate(w for w, ok in zip(director.weights, director.usable, strict=True) if ok))[-1]
+        return [("draw", f"{self.mark(total):.6g} of the {total:.6g} that the usable weigh")]
 
     def reseed(self, seed: int) -> None:
         """Moves lbalgo's own words; a real generator stays where its seed has put it."""
