@@ -39,13 +39,7 @@ def dialect_picker(
     `structure` is called only if policy, backends, weights or the usable differ from the previous picker's; it is not
     called at all if nobody is usable.
     """
-    if usable.all() and view.weights.all() and not view.states.any() and (view.factors == 1.0).all():
-        shown = view  # says so already
-    else:
-        states = np.where(usable, 0, 2).astype(np.uint8)
-        weights = np.where(usable & (view.weights == 0), 1.0, view.weights)  # some systems use backends of weight 0
-        factors = np.ones(len(view))
-        shown = View(view.backends, weights, factors, states, panic_below=0.0, rows=view.rows, ids=view.ids)
+    shown = shown_view(view, usable)
     if (
         isinstance(previous, TicketPicker)
         and previous.policy == policy
@@ -57,6 +51,38 @@ def dialect_picker(
     else:
         built = structure() if usable.any() else Structure()
     return TicketPicker(policy, shown, built, hasher, KEYED, cursor_of(previous), False)
+
+
+class ShownView(View[B]):
+    """A view that shows as eligible whom a dialect uses; in a pickle and in print it is the view it was made from.
+
+    The states that decided are in that view, so whoever builds from a copy of a picker decides the same.
+    """
+
+    __slots__ = ("origin",)
+    origin: View[B]
+
+    def __repr__(self) -> str:
+        return repr(self.origin)
+
+    def __reduce__(self) -> Any:
+        return _itself, (self.origin,)
+
+
+def _itself(view: View[Any]) -> View[Any]:
+    return view
+
+
+def shown_view(view: View[B], usable: Bool) -> View[B]:
+    """The view with those in `usable`, one boolean a slot, for the eligible, and without factors."""
+    if usable.all() and view.weights.all() and not view.states.any() and (view.factors == 1.0).all():
+        return view  # says so already
+    states = np.where(usable, 0, 2).astype(np.uint8)
+    weights = np.where(usable & (view.weights == 0), 1.0, view.weights)  # some systems use backends of weight 0
+    factors = np.ones(len(view))
+    shown = ShownView(view.backends, weights, factors, states, panic_below=0.0, rows=view.rows, ids=view.ids)
+    shown.origin = view
+    return shown
 
 
 def structure_shares(policy: Any, picker: TicketPicker[Any]) -> F64:

@@ -109,7 +109,9 @@ def numbered(prefixes, counts, kind, seed=0, separator=b""):
     cdef uint64_t start = word("seed", seed)
     cdef bint murmur = kind_of(kind)
     cdef tuple given = prefixes_of(prefixes)
-    cdef bytes between = prefixes_of([separator])[0]
+    if not isinstance(separator, bytes):
+        raise ConfigError("separator", separator, "must be bytes")
+    cdef bytes between = separator
     cdef const uint8_t *gap = <const uint8_t *>PyBytes_AS_STRING(between)
     cdef size_t wide = PyBytes_GET_SIZE(between)
     cdef Py_ssize_t size

@@ -36,6 +36,8 @@ def numbered(prefixes: Sequence[bytes | str], counts: Any, kind: int, seed: int 
     """
     start = word("seed", seed)
     digest = (xxh64, murmur64a)[kind_of(kind)]
+    if not isinstance(separator, bytes):
+        raise ConfigError("separator", separator, "must be bytes")
     given = [(p.encode() if isinstance(p, str) else p) + separator for p in prefixes_of(prefixes)]
     many = column("counts", counts, 0, 2**31 - 1, np.int32)
     if len(many) != len(given):

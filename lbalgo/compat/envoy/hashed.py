@@ -17,7 +17,7 @@ from lbalgo.compat.envoy.composite import PriorityPicker, request_hasher
 from lbalgo.compat.envoy.host import WEIGHTS, Host, hosts_of
 from lbalgo.compat.envoy.hosts import PriorityLoad, host_sets, priority_load
 from lbalgo.compat.envoy.normalized import Normalized, normalized
-from lbalgo.compat.structures import dialect_picker
+from lbalgo.compat.structures import dialect_picker, shown_view
 from lbalgo.policies.building import cursor_of
 from lbalgo.policies.loaded import rows_of
 from lbalgo.types import Backend, Bool, Picker
@@ -44,15 +44,7 @@ def hash_picker(
         )
     members = owning if factor is None else [n.slots if len(own) else () for n, own in zip(levels, owning, strict=True)]
     usable = _mask(len(view), [slot for p in loaded for slot in members[p]])
-    shown = View(
-        view.backends,
-        view.weights,
-        np.ones(len(view)),
-        np.where(usable, 0, 2).astype(np.uint8),
-        panic_below=0.0,
-        rows=view.rows,
-        ids=view.ids,
-    )
+    shown = shown_view(view, usable)
     before = previous.base if isinstance(previous, BoundedPicker) else previous
     tables: list[Structure] = []
     for p, n in enumerate(levels):
