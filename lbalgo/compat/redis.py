@@ -16,7 +16,7 @@ from __future__ import annotations
 import binascii
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 
@@ -30,6 +30,7 @@ from lbalgo.compat.structures import (
     structure_shares,
 )
 from lbalgo.errors import ConfigError
+from lbalgo.explaining import Steps, counted, hash_step
 from lbalgo.reference.hashing import key_bytes
 from lbalgo.spec import check_id, check_integer, check_weight, from_dict, to_dict
 from lbalgo.types import I32, Backend, Key, Picker, Pool
@@ -141,6 +142,8 @@ class Cluster:
     ('b', [0.5, 0.5, 0.0])
     """
 
+    position_name: ClassVar[str] = "slot"
+
     def build(self, view: Pool[Any], *, previous: Picker[Any] | None = None) -> TicketPicker[Any]:
         """A picker for this view."""
         view = view_of(view)
@@ -152,6 +155,11 @@ class Cluster:
         return dialect_picker(
             self, view, previous, usable, lambda: MaglevTable(owners, salts_of(view)), raw_hasher(_slot)
         )
+
+    def explain_key(self, data: bytes) -> Steps:
+        """The hash tag, and its CRC-16."""
+        tag = tagged(data)
+        return [("tag", counted(tag)), hash_step(binascii.crc_hqx(tag, 0), "CRC-16/XMODEM", 16)]
 
     def to_dict(self) -> dict[str, object]:
         """Plain data."""

@@ -7,6 +7,7 @@ from collections.abc import Callable, Container, Sequence
 from typing import Any
 
 from lbalgo.compat.glibc import GlibcRandom
+from lbalgo.explaining import Steps, listing
 from lbalgo.types import Bool, Outcome
 from lbalgo.view import View
 
@@ -55,6 +56,11 @@ class RandomMachine:
             row = self._rows[self._draw() % len(self._rows)]
             if row not in skip:
                 return row
+
+    def explain(self, key: bytes | None, name: Callable[[int], str]) -> Steps:
+        """The next draw, and whom it is drawn among."""
+        servers = ("servers", f"{len(self._rows)}: {listing(map(name, self._rows))}")
+        return [servers, ("draw", f"{self._draw()} of random(), mod {len(self._rows)}")] if self._rows else []
 
     def started(self, row: int, cost: float, now: float) -> None:
         """Counts it."""

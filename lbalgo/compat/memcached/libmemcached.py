@@ -17,7 +17,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -36,6 +36,7 @@ from lbalgo.compat.structures import (
     structure_shares,
 )
 from lbalgo.errors import ConfigError
+from lbalgo.explaining import Steps, counted, hash_step
 from lbalgo.reference.hashing import key_bytes
 from lbalgo.spec import check_bool, check_enum, check_integer, enum_from_name, from_dict, to_dict
 from lbalgo.types import I64, Bool, Key, Picker, Pool
@@ -165,6 +166,7 @@ class Libmemcached:
     '10.0.0.1'
     """
 
+    hash_bits: ClassVar[int] = 32
     hash: LibmemcachedHash = LibmemcachedHash.DEFAULT
     distribution: LibmemcachedDistribution = LibmemcachedDistribution.MODULA
     ketama_weighted: bool = False
@@ -224,6 +226,15 @@ class Libmemcached:
             "version": enum_from_name(Version),
         }
         return from_dict(cls, data, kinds)
+
+    def explain_key(self, data: bytes) -> Steps:
+        """What is hashed, with the namespace or without, and its hash; nothing for RANDOM."""
+        if self.distribution is LibmemcachedDistribution.RANDOM:
+            return []
+        whole = self.prefix_key.encode() * self.hash_with_prefix_key + data
+        long = self.prefix_key and self.hash_with_prefix_key and len(whole) > MAX_KEY
+        by = f"rule: longer than {MAX_KEY} bytes" if long else self._function(self.hash)
+        return [("hashed", counted(whole)), hash_step(self._hasher(0)(data), by)]
 
     def _function(self, hash: LibmemcachedHash) -> str:
         if hash is LibmemcachedHash.MURMUR3 and self.version is Version.V1_0_16:

@@ -16,7 +16,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -35,6 +35,7 @@ from lbalgo.compat.structures import (
     structure_shares,
 )
 from lbalgo.errors import ConfigError
+from lbalgo.explaining import Steps, counted, hash_step
 from lbalgo.spec import check_bool, check_enum, check_integer, enum_from_name, from_dict, to_dict
 from lbalgo.types import I64, Picker, Pool
 from lbalgo.view import View, view_of
@@ -137,6 +138,7 @@ class Twemproxy:
     '10.0.0.1:11211'
     """
 
+    hash_bits: ClassVar[int] = 32
     hash: TwemproxyHash = TwemproxyHash.FNV1A_64
     distribution: TwemproxyDistribution = TwemproxyDistribution.KETAMA
     hash_tag: str = ""
@@ -182,6 +184,14 @@ class Twemproxy:
         """The policy `to_dict` described."""
         kinds = {"hash": enum_from_name(TwemproxyHash), "distribution": enum_from_name(TwemproxyDistribution)}
         return from_dict(cls, data, kinds)
+
+    def explain_key(self, data: bytes) -> Steps:
+        """The part of a key that is hashed, and its hash; nothing for RANDOM."""
+        if self.distribution is TwemproxyDistribution.RANDOM:
+            return []
+        part = tagged(data, self.hash_tag)
+        by = self.hash.value if part else "rule: an empty key is not hashed"
+        return [("hashed", counted(part)), hash_step(self._hasher(0)(data), by)]
 
     def _hasher(self, shift: int) -> Any:
         digest, tag = DIGESTS[self.hash.value], self.hash_tag
