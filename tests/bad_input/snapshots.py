@@ -49,7 +49,7 @@ def lacking(make, key):
     ]
 
 
-AGES = (-1, 1.0, "1", True, NAN)
+AGES = (-1, 1.0, "1", True, NAN, 10**26)
 COUNTS = (-1, 1.0, "1", True, None)
 RECORD = ["members", "b"]
 GONE = ["away", "c", 1]

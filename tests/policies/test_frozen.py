@@ -56,3 +56,14 @@ def test_the_mapping_is_frozen(case, figures):
 def test_an_empty_pool_is_frozen():
     for policy in (lb.RoundRobin(), lb.WeightedRoundRobin()):
         assert policy.build([]).fingerprint() == 0xEF46DB3751D8E999
+
+
+def test_the_coins_of_enforcement_and_jitter_are_frozen():
+    """7 of twelve ejections are carried out, and how long each lasts, with the signal's own draws."""
+    rules = {"max_ejection_percent": 100, "max_ejection_time_jitter": 8.0, "seed": 5}
+    signal = lb.OutlierEjection(detectors=(lb.ConsecutiveErrors(1, enforcement=50),), **rules)
+    signal.sync([f"b{i}" for i in range(12)], 0.0)
+    for slot in range(12):
+        signal.observe(slot, lb.Outcome.SERVER_ERROR, None, 1.0)
+    until = [round(e.until - 31.0, 6) for e in signal.drain_events() if isinstance(e, lb.events.Ejected)]
+    assert until == [6.018456, 0.794715, 3.044871, 4.827524, 1.093619, 7.63743, 1.258519]

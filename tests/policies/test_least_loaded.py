@@ -328,3 +328,22 @@ def test_two_that_are_tied_come_in_either_order_by_weight():
         assert walk[-1] == "a" and sorted(walk) == ["a", "b", "c"]
         leads += walk[0] == "c"
     assert abs(leads - 1000 * 2 / 3) < 4.9 * (1000 * 2 / 9) ** 0.5
+
+
+@pytest.mark.parametrize(
+    ("rows", "value"), [([0, -1], -1), ([2**31, 1], 2**31), ([2**40, 1], 2**40), ([3, 3], [3, 3]), ([-5, 2**31], -5)]
+)
+def test_rows_that_are_none(rows, value):
+    pair = [lb.Endpoint("a"), lb.Endpoint("b")]
+    view = lb.View(pair, np.ones(2), np.ones(2), np.zeros(2, np.uint8), rows=np.array(rows))
+    with pytest.raises(lb.ConfigError) as refused:
+        lb.LeastLoaded().build(view)
+    assert (refused.value.parameter, refused.value.value) == ("rows", value)
+
+
+def test_the_last_row_there_is_and_the_first_never_used():
+    pair = [lb.Endpoint("a"), lb.Endpoint("b")]
+    view = lb.View(pair, np.ones(2), np.ones(2), np.zeros(2, np.uint8), rows=np.array([2**31 - 1, 62]))
+    picker = lb.LeastLoaded().build(view)
+    assert picker.rows.tolist() == [2**31 - 1, 62] and picker.unused == 2**31
+    assert lb.LeastLoaded().build([]).unused == 0 and lb.LeastLoaded().build(["a"]).unused == 1

@@ -127,3 +127,15 @@ def test_description(kind):
     assert eval(repr(detector)) == detector
     assert hash(detector) == hash(kind(enforcement=40))
     assert detector.to_dict()["type"] == kind.__name__
+
+
+@pytest.mark.parametrize("kind", [ConsecutiveErrors, ConsecutiveGatewayErrors])
+def test_the_largest_threshold(kind):
+    assert kind(2**63 - 1).threshold == 2**63 - 1
+    with pytest.raises(ConfigError) as refused:
+        kind(2**63)
+    assert (refused.value.parameter, refused.value.value) == ("threshold", 2**63)
+
+
+def test_a_threshold_below_one_percent():
+    assert FailurePercentage(threshold=0.5).threshold == 0.5

@@ -7,7 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 import lbalgo.reference.arcs as plain
-from lbalgo.active import arc_shares
+from lbalgo.kernels.arcs import arc_shares
 from tests.twins.test_ring import TURN, arrays, brute, rings
 
 

@@ -6,8 +6,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 import lbalgo.reference.jump as plain
-from lbalgo.active import JumpBuckets, jump
 from lbalgo.errors import ConfigError
+from lbalgo.kernels.jump import JumpBuckets, jump
 
 WORD = st.integers(0, 2**64 - 1)
 

@@ -8,8 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import lbalgo as lb
-from lbalgo import active
-from lbalgo.policies.weighted_random import _effective, alias_table, ticket_counts
+from lbalgo.kernels import alias as fast_alias
+from lbalgo.kernels import load_picker as fast_picker
+from lbalgo.kernels import loads as fast_loads
+from lbalgo.kernels import structure as fast_structure
+from lbalgo.policies.weighted_random import _effective, ticket_counts
 from lbalgo.reference import alias, hashing, load_picker, loads, structure
 
 WEIGHTS = st.one_of(
@@ -54,15 +57,16 @@ def twins(view, rows, fast_load, plain_load, choices, first, state):
     fast_table = plain_table = None
     if choices < len(slots):
         salts = [hashing.mix64(hashing.xxh64(i.encode())) for i in view.ids]
-        fast_table = alias_table(view)
-        plain_table = alias.AliasTable(slots, ticket_counts(_effective(view, slots)), salts)
+        counts = ticket_counts(_effective(view, slots))
+        fast_table = fast_alias.AliasTable(slots, np.array([c % 2**64 for c in counts], dtype=np.uint64), salts)
+        plain_table = alias.AliasTable(slots, counts, salts)
     last = int(rows.max()) + 1
     return (
         load_picker.LoadPicker(
             policy, view, policy.load, plain_load, rows, last, plain_table, structure.Cursor(state), choices, first
         ),
-        active.LoadPicker(
-            policy, view, policy.load, fast_load, rows, last, fast_table, active.Cursor(state), choices, first
+        fast_picker.LoadPicker(
+            policy, view, policy.load, fast_load, rows, last, fast_table, fast_structure.Cursor(state), choices, first
         ),
     )
 
@@ -106,7 +110,7 @@ CHOICES = st.sampled_from([1, 2, 2, 2, 3, 8, 64, 1000])
 @given(pools(), CHOICES, st.booleans(), st.integers(0, 2**64 - 1), CALLS)
 def test_same_answers(pool, choices, first, state, calls):
     view, rows, busy = pool
-    pair = twins(view, rows, active.InFlightCounts(busy), loads.InFlightCounts(busy), choices, first, state)
+    pair = twins(view, rows, fast_loads.InFlightCounts(busy), loads.InFlightCounts(busy), choices, first, state)
     for picker in pair:
         picker.check_invariants()
     assert answers(pair[0], calls) == answers(pair[1], calls)
@@ -121,7 +125,7 @@ ANSWERS = st.one_of(
 def test_same_answers_and_errors_of_a_foreign_load(pool, values, choices, state, calls):
     view, rows, _ = pool
     load = Given(repeated(values, len(rows)))
-    pair = twins(view, rows, active.ForeignLoad(load), loads.ForeignLoad(load), choices, False, state)
+    pair = twins(view, rows, fast_loads.ForeignLoad(load), loads.ForeignLoad(load), choices, False, state)
     assert answers(pair[0], calls) == answers(pair[1], calls)
 
 
@@ -130,7 +134,7 @@ def test_same_answers_and_errors_of_a_foreign_load(pool, values, choices, state,
 def test_whole_walks_of_a_large_idle_pool(choices, first):
     view = lb.View.of({f"b{i}": 1 + i % 3 for i in range(500)})
     rows = np.arange(500)
-    plain, fast = twins(view, rows, active.InFlightCounts(), loads.InFlightCounts(), choices, first, 17)
+    plain, fast = twins(view, rows, fast_loads.InFlightCounts(), loads.InFlightCounts(), choices, first, 17)
     assert answers(plain, [("walk", 500)] * 2) == answers(fast, [("walk", 500)] * 2)
 
 
@@ -139,6 +143,8 @@ def test_same_answers_when_one_backend_is_nearly_all_of_the_weight(choices):
     """Nearly all draws collide, so that 4 N of them do not find enough and the rest are drawn from the missing."""
     view = lb.View.of({f"b{i}": 1e18 if i == 7 else 1 + i % 3 for i in range(20)})
     busy = [i % 4 for i in range(20)]
-    plain, fast = twins(view, np.arange(20), active.InFlightCounts(busy), loads.InFlightCounts(busy), choices, False, 5)
+    plain, fast = twins(
+        view, np.arange(20), fast_loads.InFlightCounts(busy), loads.InFlightCounts(busy), choices, False, 5
+    )
     calls = [("pick", None), ("walk", 20), ("drawn", 99)] * 30
     assert answers(plain, calls) == answers(fast, calls)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 import lbalgo as lb
 import lbalgo.reference.loads as plain
-from lbalgo import active
+from lbalgo.kernels import loads as compiled
 
 ROWS = st.one_of(st.integers(-2, 40), st.sampled_from([2**31, 10**30, 1.5, None, True, "1"]))
 AMOUNTS = st.one_of(st.floats(), st.integers(-1, 3), st.sampled_from([None, "1", True]))
@@ -32,13 +32,13 @@ def answer(load, name, arguments):
 
 @given(st.lists(CALLS, max_size=60), st.booleans())
 def test_same_answers(calls, foreign):
-    one, two = plain.InFlightCounts(), active.InFlightCounts()
+    one, two = plain.InFlightCounts(), compiled.InFlightCounts()
     if foreign:
-        one, two = plain.ForeignLoad(one), active.ForeignLoad(two)
+        one, two = plain.ForeignLoad(one), compiled.ForeignLoad(two)
     for name, arguments in calls:
         assert answer(one, name, arguments) == answer(two, name, arguments)
         assert repr(one) == repr(two)
 
 
 def test_errors_are_compared():
-    assert answer(active.InFlightCounts(), "at", (math.nan,))[0] is lb.ConfigError
+    assert answer(compiled.InFlightCounts(), "at", (math.nan,))[0] is lb.ConfigError

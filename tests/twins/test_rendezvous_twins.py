@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 import lbalgo as lb
 import lbalgo.reference.rendezvous as plain
-from lbalgo.active import mix64
 from lbalgo.kernels import rendezvous as compiled
+from lbalgo.kernels.hashing import mix64
 from lbalgo.policies.rendezvous import rates
 
 TICKETS = st.integers(0, 2**64 - 1)

@@ -6,8 +6,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 import lbalgo.reference.ring as plain
-from lbalgo.active import Ring
 from lbalgo.errors import ConfigError
+from lbalgo.kernels.ring import Ring
 
 TURN = 1 << 64
 WORD = st.integers(0, TURN - 1)
