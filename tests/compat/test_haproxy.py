@@ -286,8 +286,8 @@ def test_dynamic_maxconn_in_a_pool():
         limits.append(picker.load.farm.maxconn(0))
         taken += picker.pick().id
         picker.load.started("ab".index(taken[-1]), 1.0, 0.0)
-    assert limits == [2, 2, 2, 2, 3, 4, 4, 5, 6, 7, 8, 8]
-    assert taken == "aabbaabaaaab"
+    assert limits == [2, 2, 2, 3, 4, 4, 5, 6, 7, 8, 8, 8]
+    assert taken == "aabaabaaaabb"
 
 
 def test_maxconn_rises_during_a_slow_start():

@@ -147,7 +147,8 @@ class Farm:
     def maxconn(self, row: int) -> int:
         """The server's limit at present, 0 for none."""
         server = self.standings[row].server
-        limit = dynamic_maxconn(server.maxconn, server.minconn, self.fullconn, self.requests)
+        placed = self.requests + 1  # the request that is being placed is one of the backend's connections already
+        limit = dynamic_maxconn(server.maxconn, server.minconn, self.fullconn, placed)
         if row in self._since and server.slowstart:
             limit = slowstart_maxconn(limit, self.now - self._since[row], server.slowstart)
         return limit
