@@ -257,7 +257,7 @@ def spread(health: Sequence[int], degradation: Sequence[int]) -> tuple[list[int]
 def panic_threshold(percent: float) -> int:
     """The whole percentage that a configured threshold becomes: through hundredths of 1 in double, then truncated.
 
-    So 57 becomes 56, and anything below 1 never panics (described only).
+    So 57 becomes 56, and anything below 1 never panics; the running program was seen to do so.
 
     Examples
     --------
