@@ -21,6 +21,7 @@ try:
     from lbalgo.kernels.evidence import Evidence
     from lbalgo.kernels.hashing import KeyHasher, mix64, siphash24, xxh64
     from lbalgo.kernels.jump import JumpBuckets, jump
+    from lbalgo.kernels.jump_back import SeatMap, choose, jump_back
     from lbalgo.kernels.lease import Lease
     from lbalgo.kernels.load_picker import LoadPicker
     from lbalgo.kernels.loads import ForeignLoad, InFlightCounts, LoadState
@@ -29,6 +30,7 @@ try:
     from lbalgo.kernels.period import Period, smooth_period
     from lbalgo.kernels.pickers import TicketPicker
     from lbalgo.kernels.points import murmur64a, numbered, rounds
+    from lbalgo.kernels.probed_ring import ProbedRing
     from lbalgo.kernels.rendezvous import RendezvousRace
     from lbalgo.kernels.ring import Ring
     from lbalgo.kernels.stride import Stride
@@ -45,6 +47,7 @@ except ImportError as absent:
     from lbalgo.reference.evidence import Evidence  # type: ignore[assignment]
     from lbalgo.reference.hashing import KeyHasher, mix64, siphash24, xxh64  # type: ignore[assignment]
     from lbalgo.reference.jump import JumpBuckets, jump  # type: ignore[assignment]
+    from lbalgo.reference.jump_back import SeatMap, choose, jump_back  # type: ignore[assignment]
     from lbalgo.reference.lease import Lease  # type: ignore[assignment]
     from lbalgo.reference.load_picker import LoadPicker  # type: ignore[assignment]
     from lbalgo.reference.loads import ForeignLoad, InFlightCounts, LoadState  # type: ignore[assignment]
@@ -53,6 +56,7 @@ except ImportError as absent:
     from lbalgo.reference.period import Period, smooth_period  # type: ignore[assignment]
     from lbalgo.reference.pickers import TicketPicker  # type: ignore[assignment]
     from lbalgo.reference.points import murmur64a, numbered, rounds  # type: ignore[assignment]
+    from lbalgo.reference.probed_ring import ProbedRing  # type: ignore[assignment]
     from lbalgo.reference.rendezvous import RendezvousRace  # type: ignore[assignment]
     from lbalgo.reference.ring import Ring  # type: ignore[assignment]
     from lbalgo.reference.stride import Stride  # type: ignore[assignment]
@@ -73,13 +77,17 @@ __all__ = [
     "LoadState",
     "MaglevTable",
     "Period",
+    "ProbedRing",
     "RendezvousRace",
     "Ring",
+    "SeatMap",
     "Stride",
     "Structure",
     "TicketPicker",
     "arc_shares",
+    "choose",
     "jump",
+    "jump_back",
     "kernels",
     "maglev_fill",
     "mix64",

@@ -1,0 +1,13 @@
+from typing import Any, Self, final
+
+from lbalgo.kernels.ring import Ring
+from lbalgo.kernels.structure import Structure
+
+@final
+class ProbedRing(Structure):
+    def __new__(cls, points: Any, owners: Any, slots: int, probes: int) -> Self: ...
+    @property
+    def ring(self) -> Ring: ...
+    @property
+    def probes(self) -> int: ...
+    def nearest(self, probes: Any) -> int: ...
