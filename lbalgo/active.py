@@ -55,7 +55,7 @@ except ImportError as absent:
     from lbalgo.reference.maglev import fill as maglev_fill  # type: ignore[assignment]
     from lbalgo.reference.period import Period, smooth_period  # type: ignore[assignment]
     from lbalgo.reference.pickers import TicketPicker  # type: ignore[assignment]
-    from lbalgo.reference.points import murmur64a, numbered, rounds  # type: ignore[assignment]
+    from lbalgo.reference.points import murmur64a, numbered, rounds
     from lbalgo.reference.probed_ring import ProbedRing  # type: ignore[assignment]
     from lbalgo.reference.rendezvous import RendezvousRace  # type: ignore[assignment]
     from lbalgo.reference.ring import Ring  # type: ignore[assignment]

@@ -5,7 +5,17 @@ from pathlib import Path
 
 import pytest
 
-from lbalgo.compat.envoy import bounded_load, composite, hosts, maglev, normalized, regex, request_hash, ring_hash
+from lbalgo.compat.envoy import (
+    bounded_load,
+    composite,
+    hash_policy,
+    hosts,
+    maglev,
+    normalized,
+    regex,
+    request_hash,
+    ring_hash,
+)
 from tests.golden.systems import Strange, replayer
 from tests.golden.systems.envoy_hash import replay
 
@@ -138,7 +148,7 @@ def test_the_combination_is_seen(monkeypatch):
 
 
 def test_rewriting_is_seen(monkeypatch):
-    monkeypatch.setattr(request_hash, "replace_all", lambda pattern, substitution, text: text)
+    monkeypatch.setattr(hash_policy, "replace_all", lambda pattern, substitution, text: text)
     assert all(mismatches("hash_policy_retry", "regex_rewrite", field="policy"))
     assert regex.replace_all("a", "b", "a") == "b"
 

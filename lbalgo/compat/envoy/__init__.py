@@ -8,6 +8,13 @@ from lbalgo.compat.envoy.bounded_load import BoundedPicker
 from lbalgo.compat.envoy.composite import PriorityPicker
 from lbalgo.compat.envoy.config import load
 from lbalgo.compat.envoy.edf import Edf
+from lbalgo.compat.envoy.hash_policy import (
+    CookieHash,
+    FilterStateHash,
+    HeaderHash,
+    QueryParameterHash,
+    SourceIpHash,
+)
 from lbalgo.compat.envoy.host import Host, Locality, host_of, hosts_of
 from lbalgo.compat.envoy.hosts import (
     HostSet,
@@ -25,15 +32,8 @@ from lbalgo.compat.envoy.outlier import Action, EjectionType, HttpResponse, Outl
 from lbalgo.compat.envoy.outlier_detector import OutlierDetector
 from lbalgo.compat.envoy.override_host import OverrideHost, OverrideHostSource, OverridePicker
 from lbalgo.compat.envoy.random import Random
-from lbalgo.compat.envoy.request_hash import (
-    CookieHash,
-    FilterStateHash,
-    HeaderHash,
-    QueryParameterHash,
-    Request,
-    RequestHash,
-    SourceIpHash,
-)
+from lbalgo.compat.envoy.request import Request
+from lbalgo.compat.envoy.request_hash import RequestHash
 from lbalgo.compat.envoy.retry import RetryPolicy, choose_host, previous_priorities
 from lbalgo.compat.envoy.ring_hash import HashFunction, RingHash
 from lbalgo.compat.envoy.round_robin import RoundRobin
