@@ -1,4 +1,4 @@
-"""Plain twin of `lbalgo.kernels.jump_back`: JumpBackHash, the order of all buckets, and seats some of which are free."""
+"""Plain twin of `lbalgo.kernels.jump_back`: JumpBackHash, the order of all buckets, seats of which some are free."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ class ProbedRing(Structure):
 
     def _ranked(self, probes: list[int]) -> Iterator[int]:
         pairs = [
-            min(((point - probe) & WORD, i) for i, probe in enumerate(probes)) + (owner,)
+            (*min(((point - probe) & WORD, i) for i, probe in enumerate(probes)), owner)
             for point, owner in zip(self.ring.points(), self.ring.owners(), strict=True)
         ]
         yield from dict.fromkeys(owner for _, _, owner in sorted(pairs))
