@@ -1,14 +1,15 @@
 # cython: language_level=3
 """Points on the circle of 2**64 positions, each with an owner, and who is met from a ticket (Karger et al. 1997).
 
-The kernel knows no dialect: whoever has points and owners gets a ring. Points are put in order by a stable bucket sort
-on their top bits; the bucket boundaries stay as the index of the lookup, so that uniform points, of which a bucket
-holds at most half a point in the mean, are found in O(1), and others by binary search inside their bucket.
+The kernel knows no dialect: whoever has points and owners gets a ring. The tickets of a point end at its *edge*: at the
+point itself, or, on a nearest ring, half-way to the next point. So both kinds are looked up alike, by the first edge at
+or after the ticket. The top bits of a ticket name a *cell*, which knows who owns the tickets up to its first edge and,
+if it has no other, those above: for four tickets of five or more, while points are uniform, one cache line decides, by
+arithmetic rather than by a branch to mispredict. Others search the cell's edges, by halving if they are many.
 """
 cimport cython
 cimport numpy as cnp
 from libc.stdint cimport int32_t, uint32_t, uint64_t
-from libc.stdlib cimport calloc, free, malloc
 
 import numpy as np
 
@@ -19,9 +20,10 @@ from lbalgo.kernels.structure cimport Structure, Walk
 cnp.import_array()
 
 cdef enum:
-    SCAN = 8  # more points than this in a bucket are searched by halving
+    SCAN = 8  # more edges than this in a cell are searched by halving
     CROWD = 32  # more points than this in a bucket are not sorted by insertion
-    GROUP = 32  # tickets whose memory accesses overlap in bulk
+
+cdef object CELL = np.dtype("u4, u4, i4, i4")  # the struct in ring.pxd
 
 
 @cython.final
@@ -32,70 +34,63 @@ cdef class Ring(Structure):
         cdef Py_ssize_t members = count("slots", slots)
         cdef cnp.ndarray where = words("points", points)
         cdef cnp.ndarray whose = column("owners", owners, 0, members - 1, np.int32)
-        cdef Py_ssize_t i, n = cnp.PyArray_DIM(where, 0)
-        cdef int bits = 1
+        cdef cnp.ndarray at, edge, owner, cells
+        cdef Py_ssize_t n = cnp.PyArray_DIM(where, 0)
         if n >= <Py_ssize_t>1 << 31:
             raise ConfigError("points", points, "must be 1 to 2**31 - 1 of them")
         if cnp.PyArray_DIM(whose, 0) != n:
             raise ConfigError("owners", owners, "must be as many as there are points")
-        while (<Py_ssize_t>1 << bits) < 2 * n:
-            bits += 1
-        self.size, self.slots, self.nearest, self.shift = n, members, nearest, 64 - bits
-        self.at = <uint64_t *>malloc(8 * (n + 1))
-        self.owner = <int32_t *>malloc(4 * (n + 1))
-        self.start = <uint32_t *>calloc((<size_t>1 << bits) + 2, 4)
-        if self.at == NULL or self.owner == NULL or self.start == NULL:
-            raise MemoryError
+        self.size, self.slots, self.nearest, self.shift = n, members, nearest, 63
         self.members = np.count_nonzero(np.bincount(whose))
-        if crowd(self.start, <const uint64_t *>cnp.PyArray_DATA(where), n, self.shift) > CROWD:
-            order = np.argsort(where, kind="stable")
-            where, whose = where[order], whose[order]
-        arrange(self.start, self.at, self.owner, <const uint64_t *>cnp.PyArray_DATA(where),
-                <const int32_t *>cnp.PyArray_DATA(whose), n, bits)
-
-    def __dealloc__(self):
-        free(self.at)
-        free(self.owner)
-        free(self.start)
+        at, owner = in_order(where, whose, n)
+        edge = half_way(at, owner, n) if nearest else at
+        while <Py_ssize_t>1 << (64 - self.shift) < n:
+            self.shift -= 1
+        cells = np.zeros((1 << (64 - self.shift)) + 1, dtype=CELL)
+        self.arrays = at, edge, owner, cells
+        self.at = <const uint64_t *>cnp.PyArray_DATA(at)
+        self.edge = <const uint64_t *>cnp.PyArray_DATA(edge)
+        self.owner = <const int32_t *>cnp.PyArray_DATA(owner)
+        self.cells = <Cell *>cnp.PyArray_DATA(cells)
+        divide(self.cells, self.shift, self.edge, self.owner, n)
 
     cdef Py_ssize_t seek(self, uint64_t ticket) noexcept nogil:
-        """The first index whose point is not below the ticket; `size` past the last."""
-        cdef uint64_t bucket = ticket >> self.shift
-        cdef Py_ssize_t middle, low = self.start[bucket], high = self.start[bucket + 1]
+        """The first index whose edge is not below the ticket; `size` past the last."""
+        cdef const Cell *cell = self.cells + (ticket >> self.shift)
+        cdef Py_ssize_t middle, low = cell[0].index, high = cell[1].index
         while high - low > SCAN:
             middle = (low + high) >> 1
-            if self.at[middle] < ticket:
+            if self.edge[middle] < ticket:
                 low = middle + 1
             else:
                 high = middle
-        while self.at[low] < ticket:
+        while self.edge[low] < ticket:
             low += 1
         return low
 
-    cdef Py_ssize_t choose(self, uint64_t ticket, Py_ssize_t i) noexcept nogil:
-        """The slot, given what `seek` found; distances run from 0 clockwise and from 1 back, hence the - 1."""
-        cdef Py_ssize_t j, back
-        if not self.nearest:
-            return self.owner[i]
-        j = i - 1 if i else self.size - 1
-        back = -<Py_ssize_t>(ticket - self.at[j] - 1 < self.at[i if i < self.size else 0] - ticket)
-        return self.owner[(j & back) | (i & ~back)]
-
     cdef Py_ssize_t lookup(self, uint64_t ticket) noexcept nogil:
-        return self.choose(ticket, self.seek(ticket))
+        cdef const Cell *cell = self.cells + (ticket >> self.shift)
+        cdef uint32_t rest = <uint32_t>(ticket >> (self.shift - 32))
+        cdef int32_t slot = cell.owner ^ ((cell.owner ^ cell.after) & -<int32_t>(rest > cell.edge))
+        if slot < 0 or rest == cell.edge:
+            return self.owner[self.seek(ticket)]
+        return slot
 
     cdef void fill(self, const uint64_t *tickets, int32_t *out, Py_ssize_t n) noexcept nogil:
         cdef Py_ssize_t i
         for i in range(n):
-            out[i] = <int32_t>self.choose(tickets[i], self.seek(tickets[i]))
+            out[i] = <int32_t>self.lookup(tickets[i])
 
     cdef Walk begin(self, uint64_t ticket) noexcept nogil:
         cdef Py_ssize_t i = self.seek(ticket)
         if i == self.size:
             i = 0
+        if self.nearest and ticket - self.at[i] - 1 < self.at[i] - ticket:
+            i = i + 1 if i + 1 < self.size else 0
         return Walk(ticket, i, i - 1 if i else self.size - 1, self.size)
 
     cdef Py_ssize_t onward(self, Walk *walk) noexcept nogil:
+        """Distances run from 0 clockwise and from 1 back, hence the - 1."""
         cdef Py_ssize_t i = walk.ahead, j = walk.behind
         if walk.left == 0:
             return -1
@@ -108,19 +103,11 @@ cdef class Ring(Structure):
 
     def points(self):
         """The points in order, as a new uint64 array."""
-        cdef cnp.ndarray out = np.empty(self.size, dtype=np.uint64)
-        cdef Py_ssize_t i
-        for i in range(self.size):
-            (<uint64_t *>cnp.PyArray_DATA(out))[i] = self.at[i]
-        return out
+        return np.roll(self.arrays[0][:self.size], -(self.edge[0] < self.at[0]))
 
     def owners(self):
         """The owners of the points in order, as a new int32 array."""
-        cdef cnp.ndarray out = np.empty(self.size, dtype=np.int32)
-        cdef Py_ssize_t i
-        for i in range(self.size):
-            (<int32_t *>cnp.PyArray_DATA(out))[i] = self.owner[i]
-        return out
+        return np.roll(self.arrays[2][:self.size], -(self.edge[0] < self.at[0]))
 
     def _walk(self, uint64_t ticket):
         """Each owner once: clockwise from the ticket, or, on a nearest ring, outward on both sides by distance."""
@@ -134,27 +121,41 @@ cdef class Ring(Structure):
                 yield slot
 
 
-cdef Py_ssize_t crowd(uint32_t *start, const uint64_t *where, Py_ssize_t n, int shift) noexcept nogil:
-    """Points by bucket, kept two places on so that `arrange` can make boundaries of them; returns the most."""
-    cdef Py_ssize_t i
-    cdef uint32_t most = 0
-    for i in range(n):
-        start[(where[i] >> shift) + 2] += 1
-        most = max(most, start[(where[i] >> shift) + 2])
-    return most
+cdef tuple in_order(cnp.ndarray where, cnp.ndarray whose, Py_ssize_t n):
+    """The points in order and their owners, and after the last the highest position, which is the first one's owner's.
+
+    A stable bucket sort by top bits, unless a bucket is crowded.
+    """
+    cdef int shift = 63
+    while <Py_ssize_t>1 << (64 - shift) < 2 * n:
+        shift -= 1
+    cdef cnp.ndarray start = np.zeros((1 << (64 - shift)) + 2, dtype=np.uint32)
+    cdef cnp.ndarray at = np.empty(n + 1, dtype=np.uint64), owner = np.empty(n + 1, dtype=np.int32)
+    if not arrange(<uint32_t *>cnp.PyArray_DATA(start), shift, <const uint64_t *>cnp.PyArray_DATA(where),
+                   <const int32_t *>cnp.PyArray_DATA(whose), n, <uint64_t *>cnp.PyArray_DATA(at),
+                   <int32_t *>cnp.PyArray_DATA(owner)):
+        order = np.argsort(where, kind="stable")
+        at[:n], owner[:n] = where[order], whose[order]
+    at[n], owner[n] = ~np.uint64(0), owner[0]
+    return at, owner
 
 
-cdef void arrange(uint32_t *start, uint64_t *at, int32_t *owner, const uint64_t *where, const int32_t *whose,
-                  Py_ssize_t n, int bits) noexcept nogil:
-    """A stable bucket sort; after it start[b] is the number of points in buckets before b."""
+cdef bint arrange(uint32_t *start, int shift, const uint64_t *where, const int32_t *whose, Py_ssize_t n, uint64_t *at,
+                  int32_t *owner) noexcept nogil:
+    """Sorts by the buckets where[i] >> shift, whose counts are 0 yet; False if one of them is crowded."""
     cdef Py_ssize_t i, j
     cdef uint64_t point
     cdef int32_t slot
-    for i in range(2, (<Py_ssize_t>1 << bits) + 2):
+    for i in range(n):
+        j = (where[i] >> shift) + 2
+        start[j] += 1
+        if start[j] > CROWD:
+            return False
+    for i in range(2, (<Py_ssize_t>1 << (64 - shift)) + 2):
         start[i] += start[i - 1]
     for i in range(n):
-        j = start[(where[i] >> (64 - bits)) + 1]
-        start[(where[i] >> (64 - bits)) + 1] += 1
+        j = start[(where[i] >> shift) + 1]
+        start[(where[i] >> shift) + 1] += 1
         at[j] = where[i]
         owner[j] = whose[i]
     for i in range(1, n):
@@ -165,5 +166,33 @@ cdef void arrange(uint32_t *start, uint64_t *at, int32_t *owner, const uint64_t 
             j -= 1
         at[j] = point
         owner[j] = slot
-    at[n] = ~<uint64_t>0
-    owner[n] = owner[0]
+    return True
+
+
+cdef cnp.ndarray half_way(cnp.ndarray at, cnp.ndarray owner, Py_ssize_t n):
+    """The edges of a nearest ring, in order; if the last lies past 0 it comes first, and its point and owner too."""
+    edge = at.copy()
+    edge[:n] += (np.roll(at[:n], -1) - at[:n]) >> np.uint64(1)
+    if at[0] == at[n - 1]:  # all points at one position: the gap after the last is the whole circle
+        edge[n - 1] ^= np.uint64(1 << 63)
+    if edge[n - 1] < at[n - 1]:
+        for part in (at, owner, edge):
+            part[:n] = np.roll(part[:n], 1)
+        owner[n] = owner[0]
+    return edge
+
+
+cdef void divide(Cell *cells, int shift, const uint64_t *edge, const int32_t *owner, Py_ssize_t n) noexcept nogil:
+    """Makes zeroed cells know the edges in them; of one more than there are, the index."""
+    cdef Py_ssize_t b, points, i
+    for i in range(n):
+        cells[edge[i] >> shift].index += 1
+    i = 0
+    for b in range(<Py_ssize_t>1 << (64 - shift)):
+        points = cells[b].index
+        cells[b].index = <uint32_t>i
+        cells[b].edge = <uint32_t>(edge[i] >> (shift - 32))
+        cells[b].owner = owner[i]
+        cells[b].after = owner[i + (points == 1)] | -<int32_t>(points > 1)
+        i += points
+    cells[b + 1].index = <uint32_t>n

@@ -5,13 +5,14 @@ other backends nor on how many they are, and a heavier backend has the points of
 property*). So a change of one backend moves keys only to it or only from it: no other key ever moves.
 
 The key's successor is the first point at or after its ticket; its nearest point is the closer of the successor and the
-point before, which halves the variance of the shares at no cost. Points at one position are ordered by id.
+point before, which halves the variance of the shares and takes no longer. Points at one position are ordered by id.
 
 Shares are random, Beta(V_i, T - V_i) for V_i of T points: with 100 points each they spread by 10 % of the mean
 (7 % by nearest), and only more points help.
 
-Costs: build O(T); pick O(1), two dependent cache lines; memory 12 bytes a point and 8 to 16 bytes of index; disruption
-minimal. Source: Karger et al., "Consistent Hashing and Random Trees", STOC 1997; the nearest point as in HAProxy.
+Costs: build O(T); pick O(1), for four keys of five or more a single cache line; memory 12 bytes a point, 20 by nearest,
+and 16 to 32 bytes of index; disruption minimal. Source: Karger et al., "Consistent Hashing and Random Trees", STOC
+1997; the nearest point as in HAProxy.
 """
 
 from __future__ import annotations
@@ -68,10 +69,10 @@ class RingHash:
     ------
     ConfigError : a parameter is invalid; at build, a positive weight that gets no point, or a ring above `max_points`.
 
-    Costs: build O(T) for T points (O(T log T) were they not uniform), pick O(1), memory 20 to 28 T bytes, disruption
-    minimal, per key. `shares` is exact: lengths of arcs; with coins in play the exact mean over the coins, at O(T) for
-    each point a key may have to pass. (On a nearest ring an arc of keys that splits into more than 2**20 / T orders is
-    taken, from there on, to go as its middle key does.)
+    Costs: build O(T) for T points (O(T log T) were they not uniform), pick O(1), memory 28 to 44 T bytes (by nearest
+    36 to 52 T), disruption minimal, per key. `shares` is exact: lengths of arcs; with coins in play the exact mean over
+    the coins, at O(T) for each point a key may have to pass. (On a nearest ring an arc of keys that splits into more
+    than 2**20 / T orders is taken, from there on, to go as its middle key does.)
     Source: Karger et al., STOC 1997.
 
     Examples

@@ -14,7 +14,7 @@ The dialect, rule by rule:
 - Points of equal hash occur only where hosts share a hash key. Envoy leaves them to an unstable sort; here the earlier
   host wins, or with `libcxx_sort` the one that Envoy's sort happens to put first.
 
-Costs: build O(T) hashes and a sort; pick O(1); memory 12 bytes a point and 8 to 16 of index. Disruption not minimal.
+Costs: build O(T) hashes and a sort; pick O(1); memory 12 bytes a point and 16 to 32 of index. Disruption not minimal.
 Source: Envoy 1.40 documentation, "Supported load balancers", ring hash; `RingHashLbConfig`; replayed.
 """
 

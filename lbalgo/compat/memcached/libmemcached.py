@@ -155,7 +155,7 @@ class Libmemcached:
     between points at one place: the earlier server has it. A server whose share comes to less than one group of points
     has none, is never picked and is no part of a walk. A single server gets everything.
 
-    Costs: build 100 or 160 points a server at about 0.1 us each; pick O(1) and the hash; memory 28 bytes a point.
+    Costs: build 100 or 160 points a server at about 0.1 us each; pick O(1) and the hash; memory 28 to 44 bytes a point.
     Disruption: near the minimum on rings, almost everything for MODULA.
     Source: libmemcached, memcached_behavior; the law that exclusion follows the walk is ours.
 

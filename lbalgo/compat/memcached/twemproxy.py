@@ -127,8 +127,8 @@ class Twemproxy:
     points has none, is never picked and is no part of a walk.
 
     Costs: build 160 points a server at 0.08 us each, or one table entry a unit of weight; pick O(1) and the hash;
-    memory 28 bytes a point. Disruption: ketama near the minimum (counts change with the number of servers), modula
-    almost everything.
+    memory 28 to 44 bytes a point. Disruption: ketama near the minimum (counts change with the number of servers),
+    modula almost everything.
     Source: twemproxy 0.5, configuration; the law that exclusion follows the walk is ours, twemproxy does not retry.
 
     Examples

@@ -10,7 +10,7 @@ A ring of exactly two points is odd: there the program's search always ends at t
 As data: 32-bit points in the upper half of the native ring, and one point more, at the very end, that belongs to the
 owner of the last: that is the missing wrap. Equal points keep the order in which backends were added.
 
-Costs: one SHA-256 a point and a sort; memory 28 bytes a point.
+Costs: one SHA-256 a point and a sort; memory 28 to 44 bytes a point.
 Source: Varnish 7.1 documentation, vmod_directors, "shard"; behaviour of 7.1.1.
 """
 

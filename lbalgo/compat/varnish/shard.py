@@ -54,8 +54,8 @@ class Shard:
     on from the choice to the others in the key's order. Factors and panic play no part; UNHEALTHY and DRAINING
     backends are sick, but a weight of 0 counts as 1.
 
-    Costs: build one SHA-256 a point and a sort, pick O(1), memory 28 bytes a point; disruption minimal, but for keys
-    beyond the last point. `shares` is exact: lengths of arcs.
+    Costs: build one SHA-256 a point and a sort, pick O(1), memory 28 to 44 bytes a point; disruption minimal, but for
+    keys beyond the last point. `shares` is exact: lengths of arcs.
     Source: Varnish 7.1 documentation, vmod_directors, "shard"; replayed against 7.1.1.
 
     Examples
