@@ -30,3 +30,4 @@ cdef class KeyHasher:
     cdef object function
     cdef uint64_t digest(self, const uint8_t *data, size_t length) except? 0
     cdef uint64_t hash(self, object key) except? 0
+    cdef uint64_t hash_other(self, object key) except? 0

@@ -174,12 +174,16 @@ cdef class KeyHasher:
         return c_mix64(PyLong_AsUnsignedLongLong(value) ^ c_mix64(self.seed))
 
     cdef uint64_t hash(self, object key) except? 0:
+        if self.kind == KIND_XXH64 and PyUnicode_Check(key) and PyUnicode_IS_COMPACT_ASCII(key):
+            return c_xxh64(<const uint8_t *>PyUnicode_DATA(key), PyUnicode_GET_LENGTH(key), self.seed)
+        return self.hash_other(key)
+
+    cdef uint64_t hash_other(self, object key) except? 0:
+        """As `hash`, which keeps the commonest case clear of what the others need."""
         cdef uint64_t word
         cdef Py_ssize_t size
         cdef const char *text
         if PyUnicode_Check(key):
-            if PyUnicode_IS_COMPACT_ASCII(key):
-                return self.digest(<const uint8_t *>PyUnicode_DATA(key), PyUnicode_GET_LENGTH(key))
             try:
                 text = PyUnicode_AsUTF8AndSize(key, &size)
             except UnicodeEncodeError:

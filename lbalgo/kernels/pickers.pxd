@@ -33,4 +33,4 @@ cdef class TicketPicker:
     @cython.locals(i=Py_ssize_t, state=uint64_t, ticket=uint64_t)
     cdef void _foresee(self, uint64_t[::1] out) noexcept
     @cython.locals(slot=Py_ssize_t, ticket=uint64_t)
-    cdef Py_ssize_t _next(self, object key) except -1
+    cdef inline Py_ssize_t _next(self, object key) except -1
