@@ -58,9 +58,9 @@ def main() -> int:
     results = {}
     for table in options.tables or TABLES:
         slow = table in ("build", "compat")
-        results[table] = measure(
-            TABLES[table](options.quick), rounds=7 if options.quick else 15, slice_ms=10.0 if slow else 3.0
-        )
+        rounds = 7 if options.quick else 15
+        cases = TABLES[table](options.quick)
+        results[table] = measure(cases, rounds=rounds, slice_ms=10.0) if slow else measure(cases, rounds=3 * rounds)
         if not options.json:
             show(table, results[table])
     bars = [(t, what, than, results[t][what] / results[t][than], bar) for t, what, than, bar in BARS if t in results]

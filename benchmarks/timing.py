@@ -1,8 +1,8 @@
 """Minima over interleaved rounds.
 
-Machines are noisy and drift; so every case of a table runs once in every round, the least time of each case counts, and
-what is compared are ratios within one run. Times are gross of the loop that makes the calls; the case "empty loop"
-shows what that is.
+Machines are noisy and drift; so every case of a table runs once in every round, in an order drawn anew so that none
+keeps step with what else the machine does, the least time of each case counts, and what is compared are ratios within
+one run. Times are gross of the loop that makes the calls; the case "empty loop" shows what that is.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import repeat
+from random import Random
 from time import perf_counter_ns
 from typing import Any
 
@@ -56,8 +57,9 @@ def measure(cases: list[Case], *, rounds: int = 15, slice_ms: float = 3.0) -> di
                 case.count = max(1, int(case.count * slice_ms * 1e6 / max(spent, 1)))
                 break
             case.count *= 4
+    draws = Random(1)
     for _ in range(rounds):
-        for case in cases:
+        for case in draws.sample(cases, len(cases)):
             case.times.append(_once(case) / (case.count * case.per))
     return {case.name: case.best for case in cases}
 
