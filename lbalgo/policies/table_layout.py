@@ -69,11 +69,11 @@ class TableLayout:
         now = column("owners", owners, 0, len(ids) - 1, np.int64)
         was = column("previous", previous, 0, len(ids) - 1, np.int64)
         used = np.unique(np.concatenate((now, was))).tolist()
-        names = sorted(ids[k] for k in used)
+        names: list[str] = sorted(str(ids[k]) for k in used)
         rank = np.zeros(len(ids), dtype="<u4")
         place = {name: k for k, name in enumerate(names)}
         for k in used:
-            rank[k] = place[ids[k]]
+            rank[k] = place[str(ids[k])]
         return cls(tuple(names), rank[now].tobytes(), rank[was].tobytes())
 
     @property
