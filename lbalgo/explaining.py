@@ -134,7 +134,7 @@ def hash_step(value: int, by: str, bits: int = 32) -> tuple[str, str]:
     return "hash", f"0x{value:0{bits // 4}x} by {by}"
 
 
-def listing(items: Iterable[str]) -> str:
+def listing(items: Iterable[str], between: str = ", ") -> str:
     """The first of these, and an ellipsis for more.
 
     Examples
@@ -143,7 +143,7 @@ def listing(items: Iterable[str]) -> str:
     ('a, b, c', '0, 1, 2, 3, 4, 5, 6, 7, …')
     """
     told = list(islice(items, WALK + 1))
-    return ", ".join(told[:WALK]) + (", …" if len(told) > WALK else "")
+    return between.join(told[:WALK] + ["…"] * (len(told) > WALK))
 
 
 def ticket_steps(picker: Any, key: Key | None) -> Steps:

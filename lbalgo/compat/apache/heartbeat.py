@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from lbalgo.active import mix64
 from lbalgo.compat.apache.machine import BalancerMachine
 from lbalgo.compat.machine import MachinePicker, machine_picker
+from lbalgo.explaining import Steps, listing
 from lbalgo.spec import check_integer, from_dict, to_dict
 from lbalgo.types import Picker, Pool
 from lbalgo.view import view_of
@@ -27,13 +28,8 @@ class HeartbeatMachine(BalancerMachine):
     def choose(self, key: bytes | None, skip: Container[int]) -> int:
         """The row of a worker drawn by ready slots among those heard of lately; -1 if none has any."""
         self._recover()
-        able, slots = [], 0
-        for row in self._rows:
-            member = self._members[row]
-            recent = member.seen is not None and (self._now or 0.0) - member.seen < LAST_SEEN
-            if recent and member.usable() and row not in skip:
-                able.append((row, member.ready))
-                slots += member.ready
+        able = self._ready(skip)
+        slots = sum(ready for _, ready in able)
         if slots == 0:
             return -1
         self._state = (self._state + GAMMA) & WORD
@@ -44,6 +40,21 @@ class HeartbeatMachine(BalancerMachine):
                 found = row
             before += ready
         return found
+
+    def _ready(self, skip: Container[int]) -> list[tuple[int, int]]:
+        """Rows heard of lately, and their ready slots."""
+        able = []
+        for row in self._rows:
+            member = self._members[row]
+            recent = member.seen is not None and (self._now or 0.0) - member.seen < LAST_SEEN
+            if recent and member.usable() and row not in skip:
+                able.append((row, member.ready))
+        return able
+
+    def explain(self, key: bytes | None, name: Callable[[int], str]) -> Steps:
+        """Who was heard of lately, and their ready slots, by which one is drawn."""
+        self._recover()
+        return [("ready", listing(f"{name(row)} {ready}" for row, ready in self._ready(())) or "nobody")]
 
     def reseed(self, seed: int) -> None:
         """Goes on from another seed."""

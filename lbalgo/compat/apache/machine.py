@@ -7,6 +7,7 @@ from collections.abc import Callable, Container, Iterator, Sequence
 from typing import Any
 
 from lbalgo.compat.apache.worker import RETRY, Ready, Traffic, factor_of
+from lbalgo.explaining import Steps, listing
 from lbalgo.types import Outcome, State
 from lbalgo.view import View
 
@@ -73,21 +74,47 @@ class BalancerMachine:
             row = self._routed(key.decode("utf-8", "replace"), skip)
             if row >= 0:
                 return row
+        _, rows = self._field(skip)
+        best, total = -1, 0
+        for row in rows:
+            member = self._members[row]
+            if self._accounts:
+                member.lbstatus += member.factor
+                total += member.factor
+            if best < 0 or self._better(member, self._members[best]):
+                best = row
+        if best >= 0:
+            self._members[best].lbstatus -= total
+        return best
+
+    def explain(self, key: bytes | None, name: Callable[[int], str]) -> Steps:
+        """The route, who is compared, and by what."""
+        self._recover()
+        lbset, rows = self._field(())
+        told = [f"{name(row)} {self._standing(self._members[row])}" for row in rows]
+        steps = [("lbset", f"{lbset}: {listing(map(name, rows))}" if rows else "none has anybody")]
+        steps.append((self._name, listing(told, "; ") or "nobody"))
+        if key:
+            row = self._routed(key.decode("utf-8", "replace"), ())
+            steps.insert(0, ("route", f"that of {name(row)}" if row >= 0 else "nobody's who is usable"))
+        return steps
+
+    @property
+    def _name(self) -> str:
+        return "lbstatus" if self._accounts else "traffic"
+
+    def _standing(self, member: Member) -> str:
+        if self._accounts:
+            return f"{member.lbstatus} + {member.factor}, {member.busy} busy"
+        return f"{member.sent} sent, {member.read} read, factor {member.factor}"
+
+    def _field(self, skip: Container[int]) -> tuple[int, list[int]]:
+        """The first set in which there is anybody, and the rows that compete in it."""
         for lbset in sorted({self._members[row].lbset for row in self._rows}):
-            best, candidates = -1, list(self._candidates(lbset, skip))
-            for stage in (candidates, [] if candidates else list(self._standbys(lbset, skip))):
-                total = 0
-                for row in stage:
-                    member = self._members[row]
-                    if self._accounts:
-                        member.lbstatus += member.factor
-                        total += member.factor
-                    if best < 0 or self._better(member, self._members[best]):
-                        best = row
-                if best >= 0:
-                    self._members[best].lbstatus -= total
-                    return best
-        return -1
+            rows = list(self._candidates(lbset, skip)) or list(self._standbys(lbset, skip))
+            if rows:
+                return lbset, rows
+        return -1, []
 
     def _candidates(self, lbset: int, skip: Container[int]) -> Iterator[int]:
         """Usable workers in order, then as many hot spares as workers are not."""

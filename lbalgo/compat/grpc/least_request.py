@@ -9,13 +9,14 @@ Source: gRPC A48.
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from lbalgo.active import mix64
 from lbalgo.compat.grpc.endpoint import check_weights, ready
 from lbalgo.compat.machine import MachinePicker, machine_picker
+from lbalgo.explaining import Steps, listing
 from lbalgo.spec import check_integer, from_dict, to_dict
 from lbalgo.types import Backend, Outcome, Picker, Pool
 from lbalgo.view import View, view_of
@@ -125,12 +126,17 @@ class Fewest:
         rows = [row for row in self.rows if row not in skip] if skip else self.rows
         if not rows:
             return -1
-        chosen = rows[self.words.below(len(rows))]
-        for _ in range(self.draws - 1):
-            drawn = rows[self.words.below(len(rows))]
-            if self.at(drawn) < self.at(chosen):
-                chosen = drawn
-        return chosen
+        return min(self._drawn(rows), key=self.at)
+
+    def _drawn(self, rows: Sequence[int]) -> list[int]:
+        return [rows[self.words.below(len(rows))] for _ in range(self.draws)]
+
+    def explain(self, key: bytes | None, name: Callable[[int], str]) -> Steps:
+        """Who is READY, with requests in flight, and who is drawn."""
+        if not self.rows:
+            return [("in flight", "nobody is READY")]
+        told = listing(f"{name(row)} {self.at(row):.0f}" for row in self.rows)
+        return [("in flight", told), ("drawn", listing(map(name, self._drawn(self.rows))))]
 
     def started(self, row: int, cost: float, now: float) -> None:
         """One more in flight."""

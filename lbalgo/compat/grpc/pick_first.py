@@ -22,6 +22,7 @@ from typing import Any, TypeVar
 from lbalgo.compat.grpc.endpoint import addresses_of, check_weights, listed, ready
 from lbalgo.compat.grpc.least_request import Words
 from lbalgo.compat.machine import MachinePicker, machine_picker
+from lbalgo.explaining import Steps, listing
 from lbalgo.spec import check_bool, check_enum, check_integer, enum_from_name, from_dict, to_dict
 from lbalgo.types import Backend, Outcome, Picker, Pool
 from lbalgo.view import View, view_of
@@ -220,6 +221,11 @@ class First:
         if self.current not in skip:
             return self.current
         return next((row for row in self.order if row in self._ready and row not in skip), -1)
+
+    def explain(self, key: bytes | None, name: Callable[[int], str]) -> Steps:
+        """The list in its order, and who is in use."""
+        order = listing(name(row) + " not READY" * (row not in self._ready) for row in self.order)
+        return [("order", order or "nobody"), ("in use", name(self.current) if self.current >= 0 else "nobody yet")]
 
     def started(self, row: int, cost: float, now: float) -> None:
         """One more in flight, which decides nothing."""

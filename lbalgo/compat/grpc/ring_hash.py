@@ -33,6 +33,7 @@ from lbalgo.compat.grpc.endpoint import check_weights, listed, ready, ring_key
 from lbalgo.compat.structures import structure_content, structure_shares
 from lbalgo.endpoint import Endpoint as PlainEndpoint
 from lbalgo.errors import ConfigError
+from lbalgo.explaining import Steps, hash_step
 from lbalgo.policies.building import KEYED, cursor_of
 from lbalgo.spec import check_integer, from_dict, to_dict
 from lbalgo.types import F64, I64, Backend, Ids, Picker, Pool
@@ -133,6 +134,10 @@ class RingHash:
         'b,a'
         """
         return header_key(headers, self.request_hash_header)
+
+    def explain_key(self, data: bytes) -> Steps:
+        """The hash of a key."""
+        return [hash_step(XX_HASH(data), "XXH64", 64)]
 
     def to_dict(self) -> dict[str, object]:
         """Plain data."""

@@ -13,7 +13,7 @@ Sources: gRPC A58, A114 (utilisation); the scheduler as shipped, see `lbalgo.com
 from __future__ import annotations
 
 import math
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -22,6 +22,7 @@ from lbalgo.compat.grpc.stride import COUNTER, EXTREME, HALF, K, Variant, stride
 from lbalgo.compat.machine import MachinePicker, machine_picker
 from lbalgo.compat.orca import OrcaReport, check_metric_names, utilization
 from lbalgo.errors import ConfigError
+from lbalgo.explaining import Steps, listing
 from lbalgo.signals.timeline import Timeline, check_duration, check_instant, nanoseconds
 from lbalgo.spec import check_enum, check_integer, check_real, enum_from_name, from_dict, to_dict
 from lbalgo.types import Backend, Outcome, Picker, Pool
@@ -209,6 +210,12 @@ class Weights:
             i, self.sequence = turn(self.strides, len(self.rows), self.sequence)
             if i in left:
                 return self.rows[i]
+
+    def explain(self, key: bytes | None, name: Callable[[int], str]) -> Steps:
+        """The counter, and the strides that say which of its numbers are served."""
+        known = self.strides
+        told = known and listing(f"{name(row)} {stride}" for row, stride in zip(self.rows, known, strict=True))
+        return [("sequence", f"{self.sequence}"), ("strides", told or "none: plain round robin")]
 
     def _ahead(self, left: Sequence[int]) -> int:
         """The first number from the counter on at which one of `left` is served, unless the counter wraps before."""

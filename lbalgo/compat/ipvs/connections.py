@@ -10,10 +10,11 @@ Described only. Sources: ipvsadm(8), kernel documentation of IPVS.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Container, Sequence
+from collections.abc import Callable, Container, Sequence
 from typing import Any
 
 from lbalgo.compat.ipvs.server import check_weights
+from lbalgo.explaining import listing
 from lbalgo.types import State
 from lbalgo.view import View
 
@@ -90,6 +91,15 @@ class Connections:
     def candidates(self, skip: Container[int] = ()) -> list[int]:
         """The servers that take new connections, in order."""
         return [row for row in self.order if self.open(row, skip)]
+
+    def told(self, rows: Sequence[int], name: Callable[[int], str]) -> str:
+        """Weights, connections and flags of these rows."""
+        one = "{} weight {}, {} active, {} inactive{}".format
+        told = (one(name(r), self.weight[r], self.active(r), self.inactive(r), self._flag(r)) for r in rows)
+        return listing(told, "; ")
+
+    def _flag(self, row: int) -> str:
+        return ", OVERLOAD" if self.overloaded(row) else ""
 
     def _judge(self, row: int) -> None:
         if row in self._thresholds:

@@ -11,12 +11,13 @@ Described only. Source: ipvsadm(8).
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from lbalgo.compat.ipvs.connections import Connections, least
 from lbalgo.compat.machine import MachinePicker, machine_picker
+from lbalgo.explaining import Steps, listing
 from lbalgo.spec import check_bool, check_real, from_dict, to_dict
 from lbalgo.types import Backend, Outcome, Picker, Pool
 from lbalgo.view import View, view_of
@@ -106,8 +107,7 @@ class Localities:
     def choose(self, key: bytes | None, skip: Container[int]) -> int:
         """The destination's server, or the wlc server, which is then remembered."""
         known = self.connections
-        members, since = self.sets.get(key, ([], known.now)) if key is not None else ([], known.now)
-        members = list(members)
+        members, since = self._set(key)
         chosen = least(known, [row for row in members if known.open(row, skip)], known.overhead)
         if self.policy.replication and len(members) > 1 and known.now > since + self.policy.lblcr_expiration:
             members.remove(self._most(members))
@@ -124,6 +124,18 @@ class Localities:
         if key is not None:
             self.sets[key] = members, since
         return chosen
+
+    def _set(self, key: bytes | None) -> tuple[list[int], float]:
+        """The servers of a destination, and since when it has had them."""
+        fresh: tuple[list[int], float] = ([], self.connections.now)
+        members, since = fresh if key is None else self.sets.get(key, fresh)
+        return list(members), since
+
+    def explain(self, key: bytes | None, name: Callable[[int], str]) -> Steps:
+        """The destination's servers, if it has any, and all of them."""
+        known, (members, since) = self.connections, self._set(key)
+        told = f"{listing(map(name, members))} since {since:.6g} s" if members else "has no server yet"
+        return [("destination", told), ("servers", known.told(known.order, name) or "nobody")]
 
     def _overloaded(self, row: int) -> bool:
         known = self.connections

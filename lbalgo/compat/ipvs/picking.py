@@ -17,6 +17,7 @@ from lbalgo.active import Cursor, mix64, xxh64
 from lbalgo.columns import word
 from lbalgo.compat.ipvs.server import WORD, hash_input
 from lbalgo.errors import ConfigError, NoBackend
+from lbalgo.explaining import Steps, listing
 from lbalgo.spec import check_integer
 from lbalgo.types import F64, I32, U64, Backend, Key
 from lbalgo.view import View
@@ -30,7 +31,8 @@ class AddressPicker(Generic[B]):
 
     Parameters
     ----------
-    policy : the frozen specification; it has `tries(size, ticket)`, the positions that a ticket comes to in turn.
+    policy : the frozen specification; it has `tries(size, ticket)`, the positions that a ticket comes to in turn,
+        and `explain_number(ticket)`.
     view : the view it was built from.
     table : slot of each position, an int32 array; empty if there are no servers.
     open : which slots take connections.
@@ -77,6 +79,22 @@ class AddressPicker(Generic[B]):
     def walk(self, key: Key | None = None) -> Iterator[B]:
         """The servers this address may get, in order: its bucket's, and with fallback those of further tries."""
         return (self.backends[slot] for slot in self._order(self._ticket(key)))
+
+    def explain(self, key: Key | None = None) -> Steps:
+        """The number that is hashed, the hash, and the positions tried, with their servers."""
+        ticket = self._ticket(key)
+        what = "drawn" if key is None else f"the address, folded{' with its port' * self.policy.with_port}"
+        steps = [("number", f"0x{ticket:08x}, {what}")]
+        if len(self.table) == 0:
+            return steps
+        steps.append(self.policy.explain_number(ticket))
+        tries = []
+        for position in self.policy.tries(len(self.table), ticket):
+            slot = int(self.table[position])
+            tries.append(f"{position} of {self.view.ids[slot]!r}{'' if self.open[slot] else ', which takes nothing'}")
+            if self.open[slot]:
+                break
+        return [*steps, ("position", f"{listing(tries, '; ')}; of {len(self.table)}")]
 
     def _ticket(self, key: Key | None) -> int:
         if key is None:

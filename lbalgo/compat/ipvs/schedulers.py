@@ -26,6 +26,7 @@ from typing import Any, TypeVar
 from lbalgo.active import mix64
 from lbalgo.compat.ipvs.connections import Connections, least
 from lbalgo.compat.machine import MachinePicker, machine_picker
+from lbalgo.explaining import Steps
 from lbalgo.spec import check_enum, check_integer, check_real, enum_from_name, from_dict, to_dict
 from lbalgo.types import Backend, Outcome, Picker, Pool
 from lbalgo.view import View, view_of
@@ -141,6 +142,17 @@ class Service:
     def choose(self, key: bytes | None, skip: Container[int]) -> int:
         """The server of the next connection, -1 if none takes it."""
         return self._choose(self, skip)
+
+    def explain(self, key: bytes | None, name: Callable[[int], str]) -> Steps:
+        """The servers, and where the turns stand."""
+        known = self.connections
+        steps = [("servers", known.told(known.order, name) or "nobody")]
+        if self._choose in (round_robin, weighted_round_robin):
+            last = "the head" if self.last < 0 else name(known.order[self.last])
+            steps.append(("turn", f"after {last}"))
+        if self._choose is weighted_round_robin:
+            steps.append(("cw", "{}, falls by {} from {}".format(self.bar, *levels(known))))
+        return steps
 
     def below(self, n: int) -> int:
         """A random integer in [0, n)."""

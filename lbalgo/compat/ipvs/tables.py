@@ -26,6 +26,7 @@ from lbalgo.active import maglev_fill
 from lbalgo.compat.ipvs.hashing import AddressHash, HSipHash
 from lbalgo.compat.ipvs.picking import AddressPicker
 from lbalgo.compat.ipvs.server import WORD, check_weights, folded, parse
+from lbalgo.explaining import hash_step
 from lbalgo.policies.building import cursor_of
 from lbalgo.spec import check_bool, check_enum, check_integer, enum_from_name, from_dict, to_dict
 from lbalgo.types import F64, I32, Backend, Bool, Picker, Pool, State
@@ -96,6 +97,10 @@ class SourceHashing:
             for i in range(size):
                 yield (first + i + first) % size  # the offset i + first is added to the hash
 
+    def explain_number(self, ticket: int) -> tuple[str, str]:
+        """The step that tells the hash of a number."""
+        return hash_step(self.hash.bucket(ticket), f"the {self.hash.name} product", 8)
+
     def shares_of(self, table: I32, open: Bool) -> F64:
         """Exact: a bucket decides, fallback included."""
         counts = np.zeros(len(open))
@@ -153,6 +158,10 @@ class DestinationHashing:
     def tries(self, size: int, ticket: int) -> Iterator[int]:
         """The bucket of a ticket."""
         yield self.hash.bucket(ticket)
+
+    def explain_number(self, ticket: int) -> tuple[str, str]:
+        """The step that tells the hash of a number."""
+        return hash_step(self.hash.bucket(ticket), f"the {self.hash.name} product", 8)
 
     def shares_of(self, table: I32, open: Bool) -> F64:
         """Exact: the buckets of those that take connections."""
@@ -251,6 +260,10 @@ class MaglevHashing:
         if self.mh_fallback:
             for i in range(size):
                 yield self._hash(ticket + (i + first) % size, HASH1) % size
+
+    def explain_number(self, ticket: int) -> tuple[str, str]:
+        """The step that tells the hash of a number."""
+        return hash_step(self._hash(ticket, HASH1), f"hsiphash, {self.hash.name}")
 
     def shares_of(self, table: I32, open: Bool) -> F64:
         """Shares of positions; with fallback, of those of the servers that take connections."""
