@@ -29,6 +29,7 @@ POLICIES = [
     envoy.WrrLocality(),
     envoy.RoundRobin(slow_start_config=envoy.SlowStartConfig(3.0)),
     envoy.RoundRobin(locality_weighted_lb_config=True),
+    envoy.LoadAwareLocality(envoy.Random(), local_locality=A),
     envoy.Random(
         local_cluster=(envoy.Callers(A, 2), envoy.Callers(B, 2)),
         local_locality=A,
@@ -51,8 +52,9 @@ def test_laws(policy):
         test_nobody_eligible_is_refused = None
 
         def eligible(self, view):
-            machine = self.policy.build(view).load
-            return frozenset(machine.hosts[slot].id for slot in machine.candidates())
+            picker = self.policy.build(view)
+            machines = [p.load for p in getattr(picker, "pickers", {0: picker}).values()]
+            return frozenset(m.hosts[slot].id for m in machines for slot in m.candidates())
 
     Contract.policy = policy
     assert certify(Contract) > 8
@@ -557,3 +559,85 @@ def test_choices_follow_their_law(active, choices, full):
     for i, p in enumerate(law):
         slack = log / 3 + math.sqrt(log * log / 9 + 2 * log * n * p * (1 - p))
         assert abs(counts[f"{i}:1"] - n * p) <= (slack if 0 < p < 1 else 0)
+
+
+def test_traffic_stays_local_until_that_is_busier():
+    hosts = [envoy.Host(f"{z[1]}{i}:1", locality=z) for z in (A, B) for i in range(2)]
+    policy = envoy.LoadAwareLocality(local_locality=A, remote_probe_fraction=0.1, weight_expiration_period=60.0)
+    clock = FakeClock()
+    pool = lb.Balancer(policy, hosts, clock=clock, seed=1)
+
+    def away(n=4000):
+        leases = [pool.acquire() for _ in range(n)]
+        for lease in leases:
+            lease.done()
+        return sum(lease.backend.id[0] == "b" for lease in leases) / n
+
+    def say(zone, cpu):
+        for i in range(2):
+            pool.report(f"{zone}{i}:1", envoy.OrcaLoadReport(cpu_utilization=cpu))
+        clock.advance(1.0)
+
+    noise = 0.035  # Bernstein's bound at 1e-6 is 0.043 for a half and 0.028 for a tenth
+    assert abs(away() - 0.1) < noise
+    say("b", 0.5)
+    say("a", 0.55)
+    assert abs(away() - 0.1) < noise, "within the threshold"
+    say("a", 0.75)
+    assert abs(away() - 2 / 3) < 0.043
+    say("a", 1.5)
+    assert away() == 1.0
+    say("b", 2.0)
+    assert abs(away() - 0.5) < 0.043, "all overloaded: by number of hosts"
+    clock.advance(100.0)
+    assert abs(away() - 0.1) < noise, "nothing is known any more"
+    pool.update(hosts[2:])
+    assert away(20) == 1.0
+
+
+def test_utilization_is_smoothed():
+    policy = envoy.LoadAwareLocality(local_locality=A, smoothing_time_constant=10.0, remote_probe_fraction=0.0)
+    picker = policy.build([envoy.Host("a:1", locality=A), envoy.Host("b:1", locality=B)])
+    picker.load.advance(0.0)
+    picker.load.reported(0, envoy.OrcaLoadReport(cpu_utilization=0.0), 0.5)
+    picker.load.advance(1.0)
+    picker.load.reported(0, envoy.OrcaLoadReport(application_utilization=1.0), 1.5)
+    picker.load.advance(2.0)
+    assert picker.load.shares == (1.0, 0.0), "a tenth of the way"
+    picker.load.advance(12.0)
+    assert picker.load.shares[0] == pytest.approx(math.exp(-1.1) / (1 + math.exp(-1.1)))
+    picker.check_invariants()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("endpoint_picking_policy", 3),
+        ("local_locality", "a"),
+        ("weight_update_period", 0),
+        ("utilization_variance_threshold", -1),
+        ("smoothing_time_constant", -1),
+        ("remote_probe_fraction", 1.5),
+        ("weight_expiration_period", math.nan),
+    ],
+)
+def test_bad_load_aware_settings(name, value):
+    with pytest.raises(ConfigError) as caught:
+        envoy.LoadAwareLocality(**{name: value})
+    assert caught.value.parameter in (name, "policy")
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 5), st.floats(0, 2)), min_size=1, max_size=5),
+    st.booleans(),
+    st.floats(0, 1),
+    st.floats(0, 1),
+)
+def test_load_aware_shares_are_shares(places, local, threshold, probe):
+    hosts, busy = zip(*places, strict=True)
+    shares = envoy.load_aware_shares(hosts, busy, local=local, threshold=threshold, probe=probe)
+    assert sum(shares) == pytest.approx(1.0) and min(shares) >= 0.0
+    if sum(hosts):
+        assert all(share == 0.0 or n for share, n in zip(shares, hosts, strict=True))
+    if local and hosts[0] and sum(hosts[1:]) and any(n and u < 1.0 for n, u in places):
+        assert 1.0 - shares[0] >= probe - 1e-9

@@ -25,6 +25,7 @@ from lbalgo.compat.envoy.hosts import (
     priority_load,
 )
 from lbalgo.compat.envoy.least_request import LeastRequest, SelectionMethod, choice_law
+from lbalgo.compat.envoy.locality_load_aware import LoadAwareLocality, LoadAwarePicker, load_aware_shares
 from lbalgo.compat.envoy.maglev import Maglev
 from lbalgo.compat.envoy.orca import ClientSideWeightedRoundRobin, WrrLocality
 from lbalgo.compat.envoy.orca_weights import OrcaLoadReport, report_weight, updated_weights
@@ -66,6 +67,8 @@ __all__ = [
     "HostSet",
     "HttpResponse",
     "LeastRequest",
+    "LoadAwareLocality",
+    "LoadAwarePicker",
     "Locality",
     "LocalityBasis",
     "LocalityHosts",
@@ -106,6 +109,7 @@ __all__ = [
     "host_sets",
     "hosts_of",
     "load",
+    "load_aware_shares",
     "previous_priorities",
     "priority_load",
     "report_weight",
