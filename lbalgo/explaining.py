@@ -80,15 +80,8 @@ def explain(picker: Any, key: Key | None = None) -> Explanation:
     walk      b, c, a
     pick      b
     """
-    steps: Steps = [("policy", repr(getattr(picker, "policy", picker)))]
-    if key is not None:
-        steps += _key(picker, key_bytes(key))
-    own = callable(getattr(picker, "explain", None))
-    if own:
-        steps += picker.explain(key)
-    elif isinstance(picker, TicketPicker):
-        steps += ticket_steps(picker, key)
-    steps += _states(picker, own)
+    steps: Steps = [("policy", repr(getattr(picker, "policy", picker))), *reasons(picker, key)]
+    steps += _states(picker)
     walked = [b.id for b in islice(picker.walk(key), WALK + 1)]
     if walked:
         steps.append(("walk", listing(walked)))
@@ -96,6 +89,14 @@ def explain(picker: Any, key: Key | None = None) -> Explanation:
         return Explanation(key, tuple(steps), walked[0])
     steps.append(("pick", f"nobody: {_why(picker)}"))
     return Explanation(key, tuple(steps), None)
+
+
+def reasons(picker: Any, key: Any = None) -> Steps:
+    """The steps between a policy and the states; for the `explain` of pickers with others inside."""
+    steps = [] if key is None or getattr(picker, "contextual", False) else _key(picker, key_bytes(key))
+    if hasattr(picker, "explain"):
+        return [*steps, *picker.explain(key)]
+    return steps + ticket_steps(picker, key) if isinstance(picker, TicketPicker) else steps
 
 
 def _why(picker: Any) -> str:
@@ -222,14 +223,14 @@ def _coins(picker: Any, ticket: int) -> Steps:
     return [("passed", "; ".join(passed) or "nobody")]
 
 
-def _states(picker: Any, own: bool) -> Steps:
+def _states(picker: Any) -> Steps:
     """The states that signals give; who is eligible then, unless the picker has rules of its own for that."""
     view = getattr(picker, "view", None)
     if view is None:
         return []
     told = list(_odd(view))
     text = f"{int(view.eligible.sum())} eligible of {len(view)}{', in panic' if view.panic else ''}"
-    if own:
+    if hasattr(picker, "explain"):
         text = f"{sum(state == State.HEALTHY for state in view.states.tolist())} healthy of {len(view)}"
     return [("states", "; ".join([text, *told[:WALK]]) + ("; …" if len(told) > WALK else ""))]
 

@@ -26,7 +26,7 @@ from __future__ import annotations
 import copy
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Container, Iterator, Sequence
-from itertools import accumulate
+from itertools import accumulate, islice
 from typing import Any
 from zlib import crc32
 
@@ -35,6 +35,7 @@ import numpy as np
 from lbalgo.active import Ring
 from lbalgo.compat.nginx.upstream import OFTEN, Peer, Upstream, smooth
 from lbalgo.errors import ConfigError
+from lbalgo.explaining import Steps, listing, place_steps
 
 POINTS = 160  # for each unit of weight
 START, FACTOR, MODULUS = 89, 113, 6271
@@ -59,8 +60,7 @@ class ByPlace:
         if not data or not self.ends:
             return upstream.in_turn(skip)
         failed, met = 0, set[int]()
-        for place in self.places(data):
-            peer = upstream.primaries[bisect_right(self.ends, place % self.ends[-1])]
+        for _, peer in self.tries(upstream, data):
             if upstream.able(peer, skip):
                 return peer
             if peer.row in skip and peer.row not in met:
@@ -70,6 +70,31 @@ class ByPlace:
             if failed > OFTEN:
                 break
         return upstream.in_turn(skip)
+
+    def tries(self, upstream: Upstream, data: bytes) -> Iterator[tuple[int, Peer]]:
+        """The places of these bytes among the weights, and whose they are."""
+        for place in self.places(data):
+            at = place % self.ends[-1]
+            yield at, upstream.primaries[bisect_right(self.ends, at)]
+
+    def explain(self, upstream: Upstream, key: bytes | None, name: Callable[[int], str]) -> Steps:
+        """The tries, up to the first peer that is able."""
+        data = self.check(key)
+        if not data or not self.ends:
+            return []
+        tries = ((f"{at} of {name(peer.row)!r}", peer) for at, peer in self.tries(upstream, data))
+        return [("place", f"{until_able(upstream, tries)}; of {self.ends[-1]}")]
+
+
+def until_able(upstream: Upstream, tries: Iterator[tuple[str, Peer]]) -> str:
+    """What is tried, up to the first peer that is able."""
+    told = []
+    for text, peer in islice(tries, OFTEN + 1):
+        able = upstream.able(peer, ())
+        told.append(text if able else f"{text}, not able")
+        if able:
+            break
+    return listing(told, "; ")
 
 
 def ip_places(data: bytes) -> Iterator[int]:
@@ -160,6 +185,8 @@ def ring_of(names: Sequence[str], weights: Sequence[int]) -> Ring:
 class ByPoint:
     """The ring, and whose names own it."""
 
+    hash_bits = 32
+
     def __init__(self) -> None:
         self.of: tuple[tuple[str, int], ...] = ()
         self.ring: Ring | None = None
@@ -189,19 +216,32 @@ class ByPoint:
         """The peer for the next request, None if there is none."""
         if not key or self.ring is None:
             return upstream.in_turn(skip)
-        place = crc32(key)
-        chosen = self.turn(upstream, self.ring.slot(place << 32), skip)
-        if chosen is not None:
-            return chosen
-        if self.points is None:
-            self.points = (np.asarray(self.ring.points(), np.uint64) >> np.uint64(32)).tolist()
-            self.owners = np.asarray(self.ring.owners()).tolist()
-        first = bisect_left(self.points, place)
-        for index in range(first + 1, first + OFTEN + 1):
-            chosen = self.turn(upstream, self.owners[index % len(self.owners)], skip)
+        for number in self.tries(self.ring, crc32(key)):
+            chosen = self.turn(upstream, number, skip)
             if chosen is not None:
                 return chosen
         return upstream.in_turn(skip)
+
+    def tries(self, ring: Ring, place: int) -> Iterator[int]:
+        """Numbers of names: of the first point at or after a place, and of those behind it."""
+        yield ring.slot(place << 32)
+        if self.points is None:
+            self.points = (np.asarray(ring.points(), np.uint64) >> np.uint64(32)).tolist()
+            self.owners = np.asarray(ring.owners()).tolist()
+        first = bisect_left(self.points, place)
+        for index in range(first + 1, first + OFTEN + 1):
+            yield self.owners[index % len(self.owners)]
+
+    def explain(self, upstream: Upstream, key: bytes | None, name: Callable[[int], str]) -> Steps:
+        """The point, and the names tried, up to the first that has a peer that is able."""
+        if not key or self.ring is None:
+            return []
+        names, place = list(dict.fromkeys(name for name, _ in self.of)), crc32(key)
+        steps = place_steps(self.ring, place << 32, names.__getitem__, self)
+        theirs = ([upstream.primaries[i] for i in self.peers[number]] for number in self.tries(self.ring, place))
+        best = ((peers[0], next((p for p in peers if upstream.able(p, ())), peers[0])) for peers in theirs)
+        tries = ((first.server.name or first.server.id, peer) for first, peer in best)
+        return [*steps, ("name", until_able(upstream, tries))]
 
     def turn(self, upstream: Upstream, number: int, skip: Container[int]) -> Peer | None:
         """A turn among the able peers of one name."""

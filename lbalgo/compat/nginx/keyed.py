@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar, overload
+from zlib import crc32
 
 from lbalgo.compat.machine import MachinePicker, machine_picker
 from lbalgo.compat.nginx.failures import NEXT_UPSTREAM, check_words, failures_of
-from lbalgo.compat.nginx.hashing import ByPlace, ByPoint, hash_bytes, hash_places, ip_bytes, ip_places
+from lbalgo.compat.nginx.hashing import MODULUS, ByPlace, ByPoint, hash_bytes, hash_places, ip_bytes, ip_places
 from lbalgo.compat.nginx.upstream import Upstream
 from lbalgo.endpoint import Endpoint
+from lbalgo.explaining import Steps, counted, hash_step
 from lbalgo.spec import check_bool, from_dict, to_dict
 from lbalgo.types import Backend, Ids, Picker, Pool
 from lbalgo.view import view_of
@@ -68,6 +70,11 @@ class IpHash:
     def from_dict(cls, data: Mapping[str, object]) -> IpHash:
         """The policy `to_dict` described."""
         return from_dict(cls, data)
+
+    def explain_key(self, data: bytes) -> Steps:
+        """What of the address is hashed, and the hash."""
+        part = ip_bytes(data)
+        return [("hashed", counted(part)), ("hash", f"{next(ip_places(part))}, below {MODULUS}")]
 
     def _start(self) -> Upstream:
         method = ByPlace(ip_places, ip_bytes)
@@ -128,6 +135,13 @@ class Hash:
     def from_dict(cls, data: Mapping[str, object]) -> Hash:
         """The policy `to_dict` described."""
         return from_dict(cls, data)
+
+    def explain_key(self, data: bytes) -> Steps:
+        """The hash; nothing of an empty key, which takes a turn."""
+        if not data:
+            return []
+        place = ("hash", f"{next(hash_places(data))}, which is bits 16 to 30 of 0x{crc32(data):08x}, the CRC-32")
+        return [hash_step(crc32(data), "CRC-32") if self.consistent else place]
 
     def _start(self) -> Upstream:
         method = ByPoint() if self.consistent else ByPlace(hash_places, hash_bytes)

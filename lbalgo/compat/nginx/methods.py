@@ -29,6 +29,7 @@ from typing import Any
 
 from lbalgo.compat.draws import Draws, WordDraws
 from lbalgo.compat.nginx.upstream import OFTEN, Peer, Upstream, smooth
+from lbalgo.explaining import Steps, listing
 
 SLOWEST, STEP = 5000, 20  # ms
 
@@ -95,7 +96,7 @@ class ByDraw:
         failed = self.last[1] if tried and tried == self.last[0] else 0
         first, peer = None, None
         while failed <= OFTEN and self.ends:
-            drawn = upstream.primaries[bisect_right(self.ends, self.draws() % self.ends[-1])]
+            drawn = self.drawn(upstream)
             if drawn is not first and upstream.able(drawn, skip):
                 if first is not None or not self.two:
                     peer = drawn
@@ -109,6 +110,20 @@ class ByDraw:
         if peer is not None:
             self.last = tried | {peer.row}, failed
         return peer
+
+    def drawn(self, upstream: Upstream) -> Peer:
+        """The peer of the next draw."""
+        return upstream.primaries[bisect_right(self.ends, self.draws() % self.ends[-1])]
+
+    def explain(self, upstream: Upstream, key: bytes | None, name: Callable[[int], str]) -> Steps:
+        """The draws, up to those that count."""
+        told: list[str] = []
+        able = set[int]()
+        while self.ends and len(able) < 1 + self.two and len(told) <= OFTEN:
+            peer = self.drawn(upstream)
+            told.append(name(peer.row) if upstream.able(peer, ()) else f"{name(peer.row)}, not able")
+            able |= {peer.row} if upstream.able(peer, ()) else set()
+        return [("drawn", listing(told, "; ") or "nobody")]
 
     def reseed(self, seed: int) -> None:
         """Moves lbalgo's own words; a real generator stays where its seed has put it."""
@@ -130,6 +145,10 @@ class ByTime:
     def __call__(self, upstream: Upstream, key: bytes | None, skip: Container[int]) -> Peer | None:
         """The peer for the next request, None if there is none."""
         return upstream.in_turn(skip, lambda peers: fewest(peers, lambda peer: self.score(upstream, peer)))
+
+    def explain(self, upstream: Upstream, key: bytes | None, name: Callable[[int], str]) -> Steps:
+        """The score of each peer."""
+        return [("score", listing(f"{name(peer.row)} {self.score(upstream, peer)}" for peer in upstream.primaries))]
 
     def score(self, upstream: Upstream, peer: Peer) -> int:
         """Time in steps of 20 ms, times one more than what is under way."""

@@ -26,6 +26,7 @@ from typing import Any
 from lbalgo.compat.machine import OVERLOADED
 from lbalgo.compat.nginx.server import Server, server_of
 from lbalgo.errors import ConfigError
+from lbalgo.explaining import Steps, listing
 from lbalgo.types import Outcome, State
 from lbalgo.view import View
 
@@ -181,6 +182,19 @@ class Upstream:
         if self.now - peer.checked > peer.server.fail_timeout:
             peer.checked = self.now
         return peer.row
+
+    def explain(self, key: bytes | None, name: Callable[[int], str]) -> Steps:
+        """The method's own steps, and how the peers stand."""
+        if self.single:
+            return [("alone", "there is one peer, which failures do not make unavailable")]
+        steps: Steps = self.method.explain(self, key, name) if hasattr(self.method, "explain") else []
+        peers = [f"{name(p.row)} {self.standing(p)}" for p in self.primaries + self.backups]
+        return [*steps, ("peers", listing(peers, "; "))]
+
+    def standing(self, peer: Peer) -> str:
+        """What decides about a peer."""
+        weight = f"current {peer.current} + {peer.effective}, {peer.conns} under way, {peer.fails} failed"
+        return ("backup, " if peer.server.backup else "") + weight + ("" if self.able(peer, ()) else ", not able")
 
     def alone(self, skip: Container[int]) -> Peer | None:
         """The one peer, which failures do not make unavailable."""
