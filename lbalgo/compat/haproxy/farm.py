@@ -12,7 +12,7 @@ notice of slow starts, and afterwards accept no weight but 0 and the one they st
 from __future__ import annotations
 
 import math
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -20,6 +20,7 @@ from lbalgo.compat.haproxy.limits import dynamic_maxconn, slowstart_maxconn
 from lbalgo.compat.haproxy.server import HashKey, Server, Version, check_server_weight, numeric_ids, server_of
 from lbalgo.compat.machine import OVERLOADED
 from lbalgo.errors import ConfigError
+from lbalgo.explaining import Steps, listing
 from lbalgo.spec import check_bool, check_enum, check_integer
 from lbalgo.types import Outcome, State
 from lbalgo.view import View
@@ -139,6 +140,10 @@ class Farm:
                 self.ahead[standing.row] = before[standing.server.backup]
                 before[standing.server.backup] += standing.ew
 
+    def told(self, row: int, name: Callable[[int], str]) -> str:
+        """A server, and whether it can take no request."""
+        return name(row) + " saturated" * self.saturated(row)
+
     def saturated(self, row: int) -> bool:
         """Whether the server is at its maxconn, or has a queue already."""
         limit = self.maxconn(row)
@@ -209,6 +214,10 @@ class Order(Protocol):
     def moved(self, farm: Farm, row: int) -> None:
         """A request to this row has started or ended."""
 
+    def explain(self, farm: Farm, key: bytes | None, name: Callable[[int], str]) -> Steps:
+        """What decides next, in steps; asked of a copy."""
+        ...
+
 
 class FarmMachine:
     """A machine (`lbalgo.compat.machine`) of a farm and an order.
@@ -236,6 +245,15 @@ class FarmMachine:
             return NOBODY
         row: int = self.order.choose(self.farm, key, skip)
         return row
+
+    def explain(self, key: bytes | None, name: Callable[[int], str]) -> Steps:
+        """Who serves, and how the order comes to its choice."""
+        if self.farm.alone >= 0:
+            return [("serving", f"{name(self.farm.alone)}, the first usable backup, without an algorithm")]
+        if not self.farm.serving:
+            return [("serving", "nobody")]
+        steps: Steps = self.order.explain(self.farm, key, name)
+        return [("serving", listing(self.farm.told(row, name) for row in self.farm.serving)), *steps]
 
     def started(self, row: int, cost: float, now: float) -> None:
         """A request was sent to this row."""

@@ -14,11 +14,12 @@ Costs: pick O(log N) comparisons and O(N) moves of words in a list; memory O(N);
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections.abc import Container, Mapping
+from collections.abc import Callable, Container, Mapping
 from typing import Any
 
 from lbalgo.compat.haproxy.farm import Farm, Standing, refusal
 from lbalgo.compat.haproxy.server import Version
+from lbalgo.explaining import Steps, listing
 
 MAX_EW = 4096  # 16 x the greatest weight
 Entry = tuple[int, int, int]  # key, number of the insertion, row: equal keys keep the order of insertion
@@ -203,6 +204,17 @@ class TurnOrder:
         backup = farm.standings[farm.serving[0]].server.backup
         row = self.groups[backup].choose(farm, skip)
         return row if row >= 0 else refusal(farm, skip)
+
+    def explain(self, farm: Farm, key: bytes | None, name: Callable[[int], str]) -> Steps:
+        """The position, and who waits where, and for which."""
+        group = self.groups[farm.standings[farm.serving[0]].server.backup]
+        steps = [("turn", f"position {group.position}, effective weights {group.weight} now, {group.next_weight} next")]
+        for told, tree in (("init", group.init), ("curr", group.curr), ("next", group.next)):
+            waiting = (
+                f"{name(row)} weight {group.turns[row].ew}, due at {group.turns[row].position}" for *_, row in tree
+            )
+            steps.append((told, listing(waiting, "; ") or "nobody"))
+        return steps
 
     def moved(self, farm: Farm, row: int) -> None:
         """Load changes no turn."""

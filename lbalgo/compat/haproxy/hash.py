@@ -12,14 +12,14 @@ from __future__ import annotations
 import enum
 from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 import numpy as np
 
 from lbalgo.active import MaglevTable, Structure, TicketPicker, xxh64
 from lbalgo.compat.haproxy.farm import Farm, FarmMachine, check_pool
 from lbalgo.compat.haproxy.hashing import Function, HashType, Method
-from lbalgo.compat.haproxy.keys import Expr, Rule, check_rule, rule_from_dict
+from lbalgo.compat.haproxy.keys import Expr, Rule, Source, check_rule, rule_from_dict
 from lbalgo.compat.haproxy.orders import MapOrder
 from lbalgo.compat.haproxy.policies import check_factor, check_rekeyed
 from lbalgo.compat.haproxy.ring_order import BoundedRing, HashOrder
@@ -35,6 +35,7 @@ from lbalgo.compat.structures import (
     structure_shares,
 )
 from lbalgo.errors import ConfigError
+from lbalgo.explaining import Steps, counted, hash_step, place_steps
 from lbalgo.reference.hashing import key_bytes
 from lbalgo.spec import check_enum, enum_from_name, from_dict, to_dict
 from lbalgo.types import F64, I32, U64, Backend, Picker, Pool
@@ -96,6 +97,7 @@ class Hash:
     True
     """
 
+    position_name: ClassVar[str] = "map"
     balance: Rule = Expr()
     hash_type: HashType = HashType()
     hash_balance_factor: int = 0
@@ -137,6 +139,16 @@ class Hash:
         """Whether anything but the key decides."""
         limits = self.hash_balance_factor > 0 or self.hash_preserve_affinity is not Affinity.ALWAYS
         return self.consistent and limits
+
+    def explain_key(self, data: bytes) -> Steps:
+        """The sample, and its hash."""
+        sample = self.balance.sample(data)
+        if sample is None:
+            return [("sample", "none: the request takes a turn")]
+        function = (self.hash_type.function or Function.SDBM).value
+        by = "folding" if isinstance(self.balance, Source) else function
+        mixed = f"{by} and the avalanche" if self.hash_type.mixes else by
+        return [("sample", counted(sample)), hash_step(self.balance.digest(sample, self.hash_type), mixed)]
 
     def _start(self) -> FarmMachine:
         farm = Farm(self.version, self.allbackups, self.fullconn, self.consistent)
@@ -210,6 +222,18 @@ class HashPicker(Generic[B]):
         if key is None or self.policy.balance.sample(key_bytes(key)) is None:
             return self.turns.walk(None)
         return self.keyed.walk(key)
+
+    def explain(self, key: Any = None) -> Steps:
+        """The nearest point, or the slot of the map; without a sample, whose turn it is."""
+        data = None if key is None else key_bytes(key)
+        if data is None or self.policy.balance.sample(data) is None:
+            return self.turns.explain(None)
+        if not self._entries:
+            return [("serving", "nobody")]
+        ticket, names = self._ticket(data), self.view.ids.__getitem__
+        if self.policy.consistent:
+            return HashRing(self._entries, len(self.view)).explain(ticket >> 32, names)
+        return place_steps(self.keyed.structure, ticket, names, self.policy)
 
     def tickets(self, keys: Any) -> U64:
         """The hashes of these keys: in the upper half of the words for the ring."""

@@ -6,12 +6,13 @@ static-rr: a cursor on the map. leastconn: least requests to weight. first: the 
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections.abc import Container, Mapping
+from collections.abc import Callable, Container, Mapping
 
 from lbalgo.compat.haproxy.farm import NOBODY, Farm, Standing, refusal
 from lbalgo.compat.haproxy.generator import Xorshift32
 from lbalgo.compat.haproxy.server import Version
 from lbalgo.compat.haproxy.structures import map_table
+from lbalgo.explaining import Steps, listing
 
 LEAST_SCALE = 4096  # greatest effective weight: requests are counted in parts of it
 
@@ -37,12 +38,7 @@ class MapOrder:
         """The next position whose server can take a request."""
         if self.hashing and len(farm.serving) == 1:
             return NOBODY if farm.serving[0] in skip else farm.serving[0]
-        table = self.table
-        if table is None:
-            owners = map_table([farm.standings[row].ew for row in farm.serving])
-            table = self.table = [farm.serving[owner] for owner in owners]
-        if self.cursor >= len(table):
-            self.cursor = 0
+        table = self._map(farm)
         for step in range(len(table)):
             at = (self.cursor + step) % len(table)
             row = table[at]
@@ -50,6 +46,20 @@ class MapOrder:
                 self.cursor = at + 1
                 return row
         return refusal(farm, skip)
+
+    def _map(self, farm: Farm) -> list[int]:
+        """The map, on which the cursor then is."""
+        if self.table is None:
+            owners = map_table([farm.standings[row].ew for row in farm.serving])
+            self.table = [farm.serving[owner] for owner in owners]
+        if self.cursor >= len(self.table):
+            self.cursor = 0
+        return self.table
+
+    def explain(self, farm: Farm, key: bytes | None, name: Callable[[int], str]) -> Steps:
+        """The cursor, and whose its position is."""
+        table = self._map(farm)
+        return [("cursor", f"{self.cursor} of {len(table)} positions, owned by {name(table[self.cursor])!r}")]
 
     def moved(self, farm: Farm, row: int) -> None:
         """Load is looked at when it matters."""
@@ -96,6 +106,11 @@ class LeastOrder:
                 return row
         return refusal(farm, skip)
 
+    def explain(self, farm: Farm, key: bytes | None, name: Callable[[int], str]) -> Steps:
+        """The key of each server, least first."""
+        keys = [f"{name(row)} {key}, {farm.open(row)} under way" for key, *_, row in self._tree if row in farm.serving]
+        return [("keys", listing(keys, "; "))]
+
     def moved(self, farm: Farm, row: int) -> None:
         """The server has another number of requests."""
         if row in self._entries:
@@ -124,6 +139,10 @@ class FirstOrder:
         """The lowest numeric id that can take a request."""
         free = [r for r in farm.serving if r not in skip and not farm.saturated(r)]
         return min(free, key=lambda r: farm.standings[r].puid) if free else refusal(farm, skip)
+
+    def explain(self, farm: Farm, key: bytes | None, name: Callable[[int], str]) -> Steps:
+        """The numeric ids."""
+        return [("numeric ids", listing(f"{name(row)} {farm.standings[row].puid}" for row in farm.serving))]
 
     def moved(self, farm: Farm, row: int) -> None:
         """Load is looked at when it matters."""

@@ -11,7 +11,7 @@ wins, the later one of equals. A winner that is saturated is not replaced: the r
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 
 from lbalgo.compat.haproxy.farm import NOBODY, Farm, Standing, refusal
 from lbalgo.compat.haproxy.generator import Rate, Xorshift32
@@ -20,6 +20,7 @@ from lbalgo.compat.haproxy.keys import Rule
 from lbalgo.compat.haproxy.server import Version
 from lbalgo.compat.haproxy.structures import HashRing, ring_entries
 from lbalgo.compat.machine import OVERLOADED
+from lbalgo.explaining import Steps, listing
 
 
 class BoundedRing:
@@ -46,6 +47,12 @@ class BoundedRing:
         if self._ring is None or self._ring.entries != self._entries:
             self._ring = HashRing(self._entries, max(owner for owner, _, _ in self._entries) + 1)
         return self._ring
+
+    def explain(self, farm: Farm, name: Callable[[int], str]) -> Steps:
+        """What each server may have under way, if that is limited."""
+        limits = load_limits(farm, self.factor) if self.factor else {}
+        told = listing(f"{name(row)} {farm.served(row)} of {limit}" for row, limit in limits.items())
+        return [("limits", f"{told}, at {self.factor} %")] if told else []
 
     def without(self, row: int, state: int) -> tuple[int, int]:
         """The owner and the place of what is behind a point, on the ring that a server was taken off."""
@@ -124,6 +131,18 @@ class HashOrder:
             return last
         return next((row for row in self.ring.ring.walk(value) if row not in skip), NOBODY)
 
+    def explain(self, farm: Farm, key: bytes | None, name: Callable[[int], str]) -> Steps:
+        """The point, and who is passed over: at the limit of its share, or full; without a sample, the next point."""
+        if len(farm.serving) == 1:
+            return []
+        sample = None if key is None else self.rule.sample(key)
+        if sample is None:
+            return [("turn", f"the point after {self.cursor}, of {name(self.ring.ring.turn(self.cursor)[0])}")]
+        value = self.rule.digest(sample, self.hash_type)
+        full = [name(row) for row in self.ring.ring.walk(value) if self._full(farm, row)]
+        steps = [*self.ring.ring.explain(value, name), *self.ring.explain(farm, name)]
+        return steps if self.affinity == "always" else [*steps, (self.affinity, f"{listing(full) or 'nobody'} full")]
+
     def _full(self, farm: Farm, row: int) -> bool:
         if self.affinity == "always":
             return False
@@ -173,10 +192,7 @@ class RandomOrder:
     def choose(self, farm: Farm, key: bytes | None, skip: Container[int]) -> int:
         """The least loaded of those drawn; the later of equals."""
         best = NOBODY
-        for _ in range(self.draws):
-            drawn = next(self.ring.walk(farm, self.draw(), skip), NOBODY)
-            if drawn < 0:
-                break
+        for drawn in self._drawn(farm, skip):
             if best < 0 or not self._better(farm, best, drawn):
                 best = drawn
         if best < 0:
@@ -184,6 +200,18 @@ class RandomOrder:
         if farm.saturated(best):
             return OVERLOADED
         return best
+
+    def _drawn(self, farm: Farm, skip: Container[int]) -> Iterator[int]:
+        for _ in range(self.draws):
+            drawn = next(self.ring.walk(farm, self.draw(), skip), NOBODY)
+            if drawn < 0:
+                return
+            yield drawn
+
+    def explain(self, farm: Farm, key: bytes | None, name: Callable[[int], str]) -> Steps:
+        """Who is drawn, and how loaded they are for their weights."""
+        told = (f"{name(row)} {farm.served(row)} / {farm.standings[row].ew}" for row in self._drawn(farm, ()))
+        return [*self.ring.explain(farm, name), ("drawn", listing(told) or "nobody")]
 
     def _better(self, farm: Farm, kept: int, drawn: int) -> bool:
         """Whether the one drawn before is kept."""

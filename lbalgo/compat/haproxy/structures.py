@@ -14,7 +14,7 @@ have 32 bits and are put into the upper half of the native ring's 64, where boun
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,7 @@ from lbalgo.active import Ring
 from lbalgo.compat.haproxy.farm import Farm
 from lbalgo.compat.haproxy.hashing import U32, full_avalanche, full_avalanches
 from lbalgo.compat.haproxy.server import HashKey, Server, packed
+from lbalgo.explaining import Steps
 
 SPREAD = 4096  # numbers to a numeric id: the points of the greatest weight
 RANKS = 1 << 20  # more than the points that can share a position
@@ -108,9 +109,9 @@ class HashRing:
         keys, owners = keys[order].astype(np.uint64), owners[order]
         following = np.append(keys[1:], keys[0] + np.uint64(1 << 32))
         ends = (keys + following) // np.uint64(2)  # rounded down: a hash half-way belongs to the point behind
-        self.order = owners
+        self.order, self._rolled = owners, 0
         if ends[-1] > U32:  # the last point's boundary lies beyond zero, before the first's
-            ends, owners = np.roll(ends & np.uint64(U32), 1), np.roll(owners, 1)
+            ends, owners, self._rolled = np.roll(ends & np.uint64(U32), 1), np.roll(owners, 1), 1
         self.ring = Ring(ends << np.uint64(32), owners, slots)
         ranks = np.arange(len(keys)) - np.searchsorted(keys, keys)
         self._places = keys * np.uint64(RANKS) + ranks.astype(np.uint64)
@@ -118,6 +119,17 @@ class HashRing:
     def walk(self, value: int) -> Iterator[int]:
         """Owners from the point nearest to a hash forward, each once."""
         return self.ring.walk(value << 32)
+
+    def explain(self, value: int, name: Callable[[int], str]) -> Steps:
+        """The point nearest to a hash."""
+        borders = np.asarray(self.ring.points(), dtype=np.uint64)
+        at = (int(np.searchsorted(borders, np.uint64(value << 32))) - self._rolled) % len(borders)
+        point = int(self._places[at]) // RANKS
+        far = min((point - value) & U32, (value - point) & U32) / (U32 + 1)
+        return [
+            ("point", f"0x{point:08x} of {name(int(self.order[at]))!r}, {far:.3g} of the circle away"),
+            ("lookup", f"nearest of {len(borders)} points"),
+        ]
 
     def turn(self, state: int) -> tuple[int, int]:
         """The owner of the first point at or after a place, and the place after that point."""
