@@ -24,6 +24,7 @@ from lbalgo.columns import word
 from lbalgo.compat.envoy.composite import PriorityPicker, first_allowed
 from lbalgo.compat.envoy.host import WEIGHTS
 from lbalgo.errors import ConfigError, NoBackend
+from lbalgo.explaining import Steps, listing
 from lbalgo.rebuilding import rebuild
 from lbalgo.spec import check_integer, check_row
 from lbalgo.types import I64, U64, Backend, Outcome
@@ -238,16 +239,37 @@ class BoundedPicker(Generic[B]):
                 yield slot
 
     def _tries(self, h: int, priority: int, first: int) -> Iterator[int]:
-        loads, slots = self.loads(priority), self._lines[priority]
-        line = [first, *(slots[i] for i in shuffled(h, len(slots)) if slots[i] != first)]
+        loads = self.loads(priority)
+        line = self._line(h, priority, first)
         yield from (slot for slot in line if loads[slot] <= 1.0)
         yield from sorted((slot for slot in line if loads[slot] > 1.0), key=loads.__getitem__)
+
+    def _line(self, h: int, priority: int, first: int) -> list[int]:
+        slots = self._lines[priority]
+        return [first, *(slots[i] for i in shuffled(h, len(slots)) if slots[i] != first)]
+
+    def explain(self, key: Any = None) -> Steps:
+        """The steps without bounds, and who has room, in the order of the hash's shuffle."""
+        h, total = self.base.peek(key), self._total()
+        steps, first, priority = self.base.explain(key), self.base.choose(h), self.base.priority_of(h)
+        if first < 0:
+            return steps
+        steps.append(("slots", f"{total} in all: {self.factor} % of {self.load.total + 1} requests"))
+        weights = self._weights[priority]
+        told = (
+            f"{self.view.ids[slot]} {self.load.active(self._rows[slot])}/{self._slots(weights[slot], total)}"
+            for slot in self._line(h, priority, first)
+        )
+        return [*steps, ("active/slots", listing(told))]
 
     def _total(self) -> int:
         return ((self.load.total + 1) * self.factor + 99) // 100
 
     def _load(self, slot: int, weight: float, total: int) -> float:
-        return self.load.active(self._rows[slot]) / max(math.ceil(total * weight), 1)
+        return self.load.active(self._rows[slot]) / self._slots(weight, total)
+
+    def _slots(self, weight: float, total: int) -> int:
+        return max(math.ceil(total * weight), 1)
 
     def reseed(self, seed: int) -> None:
         """Moves the random words of requests without a key, an int in [0, 2**64)."""

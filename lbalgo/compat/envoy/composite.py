@@ -21,6 +21,7 @@ from lbalgo.compat.envoy.hosts import PriorityLoad
 from lbalgo.compat.envoy.normalized import Normalized
 from lbalgo.compat.structures import raw_hasher
 from lbalgo.errors import ConfigError, NoBackend
+from lbalgo.explaining import Steps, hash_step, place_steps
 from lbalgo.hashing import digest_keys
 from lbalgo.rebuilding import rebuild
 from lbalgo.reference.hashing import GAMMA, WORD
@@ -40,6 +41,11 @@ def _ready(data: bytes) -> int:
 
 
 READY = raw_hasher(_ready)  # the key is the request hash: an int, whose bytes these are
+
+
+def explain_key(policy: Any, data: bytes) -> Steps:
+    """The request hash of a key."""
+    return [hash_step(request_hasher(policy)(data), "the caller" if policy.ready_hash else "XXH64", 64)]
 
 
 def request_hasher(policy: Any) -> KeyHasher:
@@ -105,6 +111,13 @@ class PriorityPicker(Generic[B]):
     def walk(self, key: Any = None) -> Iterator[B]:
         """The backends of the key's priority, best first, then those of other priorities with traffic."""
         return map(self.backends.__getitem__, self.order(self.peek(key)))
+
+    def explain(self, key: Any = None) -> Steps:
+        """The priority, and where the hash falls in its table."""
+        h = self.peek(key)
+        table, names = self.tables[self.priority_of(h)], self.view.ids.__getitem__
+        steps = [hash_step(h, "chance", 64)] if key is None else []
+        return [*steps, *self.priorities.explain(h), *(place_steps(table, h, names) or [("table", "has no host")])]
 
     def priority_of(self, h: int) -> int:
         """The priority of the request hash `h`."""

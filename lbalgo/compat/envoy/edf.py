@@ -88,6 +88,10 @@ class Edf:
         self._counter += 1
         return entry
 
+    def deadlines(self) -> list[tuple[int, float]]:
+        """Entries and their deadlines, in the order in which they are served if none comes back in between."""
+        return [(entry, deadline) for deadline, _, entry in sorted(self._heap)]
+
     def check_invariants(self) -> None:
         """Raises AssertionError where the heap contradicts itself."""
         heap = self._heap

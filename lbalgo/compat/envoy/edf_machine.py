@@ -16,7 +16,7 @@ Costs: pick O(log N) with weights, O(1) without; an update O(N log N); memory O(
 
 from __future__ import annotations
 
-from collections.abc import Container, Sequence
+from collections.abc import Callable, Container, Sequence
 from typing import Any, Protocol
 
 from lbalgo.active import mix64
@@ -26,6 +26,7 @@ from lbalgo.compat.envoy.hosts import HostSet, PriorityLoad, effective_locality_
 from lbalgo.compat.envoy.locality import Among, LocalityTurns, Source, sources_of
 from lbalgo.compat.envoy.slow_start import age
 from lbalgo.compat.envoy.zone_aware import ZoneAwareLbConfig, ZoneRouting, zone_routing
+from lbalgo.explaining import Steps, listing
 from lbalgo.reference.hashing import GAMMA, WORD
 from lbalgo.types import Outcome, State
 from lbalgo.view import View
@@ -44,6 +45,12 @@ class Way(Protocol):
 
     def unweighted(self, machine: HostMachine, source: Source, slots: Sequence[int], word: int) -> int:
         """A host where there is no scheduler; `word` is the one that chose the priority."""
+        ...
+
+    def explain(
+        self, machine: HostMachine, source: Source, slots: Sequence[int], word: int, name: Callable[[int], str]
+    ) -> Steps:
+        """What `unweighted` goes by; asked of a copy, with the name of a row."""
         ...
 
 
@@ -249,6 +256,25 @@ class HostMachine:
         if scheduler is not None:
             return slots[scheduler.pick(lambda entry: self._weight(slots[entry]))]
         return self.way.unweighted(self, source, slots, word)
+
+    def explain(self, key: bytes | None, name: Callable[[int], str]) -> Steps:
+        """The priority, the source, and how a host of it is found."""
+        if not self.hosts:
+            return []
+        word = self.draw()
+        steps = [("word", f"0x{word:016x}"), *self.load.explain(word)]
+        source = self._source(word)
+        slots = self._sources.get(source, ()) if source is not None else ()
+        if source is None or not slots:
+            return [*steps, ("source", "no host of the priority may be used")]
+        where = f" of {self.sets[source.priority].localities[source.locality].locality}" * source.local
+        ids = [name(self.rows[slot]) for slot in slots]
+        steps.append(("source", f"{source.among.name.lower().replace('_', ' ')}{where}: {listing(ids)}"))
+        scheduler = self._schedulers.get(source)
+        if scheduler is not None:
+            due = (f"{ids[entry]} {deadline:.6g}" for entry, deadline in scheduler.deadlines())
+            return [*steps, ("deadlines", listing(due))]
+        return [*steps, *self.way.explain(self, source, slots, word, name)]
 
     def _source(self, word: int) -> Source | None:
         priority, degraded = self.load.choose(word)

@@ -17,6 +17,7 @@ from typing import Any
 
 from lbalgo.compat.envoy.host import WEIGHTS, Host, Locality, check_locality
 from lbalgo.errors import ConfigError
+from lbalgo.explaining import Steps, listing
 from lbalgo.spec import check_bool, check_integer, check_real
 from lbalgo.types import State
 
@@ -178,6 +179,14 @@ class PriorityLoad:
                 if total >= x:
                     return priority, degraded
         raise AssertionError("loads sum to 100")
+
+    def explain(self, h: int) -> Steps:
+        """The loads, and the priority of this hash or random word."""
+        loads = zip(self.healthy, self.degraded, self.panic, strict=True)
+        told = (f"{p}: {a} % healthy, {b} % degraded{', in panic' * panics}" for p, (a, b, panics) in enumerate(loads))
+        priority, degraded = self.choose(h)
+        which = f"{priority}{', its degraded hosts' * degraded}"
+        return [("priority loads", listing(told, "; ")), ("priority", f"{which}: h % 100 + 1 = {h % 100 + 1}")]
 
 
 def priority_load(

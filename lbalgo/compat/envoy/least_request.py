@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import enum
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar, overload
 
@@ -30,6 +30,7 @@ from lbalgo.compat.envoy.zone_aware import Callers, ZoneAwareLbConfig
 from lbalgo.compat.machine import MachinePicker
 from lbalgo.endpoint import Endpoint
 from lbalgo.errors import ConfigError
+from lbalgo.explaining import Steps, listing
 from lbalgo.spec import check_bool, check_enum, check_integer, enum_from_name, from_dict, to_dict
 from lbalgo.types import Backend, Ids, Picker, Pool
 
@@ -159,12 +160,18 @@ class LeastRequestChoice:
         """The least busy of those looked at."""
         if self.choices == 0:
             return self._scan(machine, slots)
-        chosen = slots[machine.draw() % len(slots)]
-        for _ in range(self.choices - 1):
-            other = slots[machine.draw() % len(slots)]
-            if machine.active(other) < machine.active(chosen):
-                chosen = other
-        return chosen
+        return min(self._drawn(machine, slots), key=machine.active)
+
+    def _drawn(self, machine: HostMachine, slots: Sequence[int]) -> list[int]:
+        return [slots[machine.draw() % len(slots)] for _ in range(self.choices)]
+
+    def explain(
+        self, machine: HostMachine, source: Source, slots: Sequence[int], word: int, name: Callable[[int], str]
+    ) -> Steps:
+        """What is in flight to those drawn, or to all."""
+        looked = self._drawn(machine, slots) if self.choices else slots
+        told = listing(f"{name(machine.rows[slot])} {machine.active(slot)}" for slot in looked)
+        return [("in flight", f"{told}, {'of those drawn' if self.choices else 'of all'}")]
 
     def _scan(self, machine: HostMachine, slots: Sequence[int]) -> int:
         chosen, ties = slots[0], 1

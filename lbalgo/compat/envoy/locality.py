@@ -56,6 +56,11 @@ class Source:
     among: Among
     locality: int = 0
 
+    @property
+    def local(self) -> bool:
+        """Whether it is one locality's."""
+        return self.among >= Among.LOCALITY_HEALTHY
+
 
 def sources_of(priority: int, s: HostSet) -> dict[Source, tuple[int, ...]]:
     """Every source of a priority and its hosts, as slots.

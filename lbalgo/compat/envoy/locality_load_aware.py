@@ -29,6 +29,7 @@ from lbalgo.compat.envoy.subset_context import check_policy, policy_from
 from lbalgo.compat.envoy.subset_picker import SubsetLoads
 from lbalgo.endpoint import Endpoint
 from lbalgo.errors import ConfigError, NoBackend
+from lbalgo.explaining import Steps, listing, reasons
 from lbalgo.policies.loaded import rows_of
 from lbalgo.reference.hashing import GAMMA, WORD
 from lbalgo.signals.timeline import check_duration
@@ -290,6 +291,17 @@ class LoadAwarePicker(Generic[B]):
         """The hosts of the locality that the next draw names, then those of the others by share."""
         for picker in self._line():
             yield from picker.walk(key)
+
+    def explain(self, key: Any = None) -> Steps:
+        """The shares, the locality drawn, and what its picker tells."""
+        shares = (f"{place} {share:.3g}" for place, share in zip(self.pickers, self.load.shares, strict=True))
+        steps = [("shares", listing(shares, "; ") or "nobody's")]
+        for picker in self._line():
+            place = next(place for place, other in self.pickers.items() if other is picker)
+            steps.append(("locality", f"{place}"))
+            if next(iter(picker.walk(key)), None) is not None:
+                return steps + [step for step in reasons(picker, key) if step[0] != "key"]
+        return steps
 
     def _line(self) -> list[Any]:
         """The pickers in the order in which the next pick asks them; spends no word."""

@@ -27,7 +27,7 @@ import numpy as np
 
 from lbalgo.active import MaglevTable, Structure, TicketPicker, maglev_fill, rounds, xxh64
 from lbalgo.compat.envoy.bounded_load import BoundedPicker, check_balance_factor
-from lbalgo.compat.envoy.composite import PriorityPicker
+from lbalgo.compat.envoy.composite import PriorityPicker, explain_key
 from lbalgo.compat.envoy.hashed import hash_picker, hash_tables
 from lbalgo.compat.envoy.host import Host, Locality
 from lbalgo.compat.envoy.hosts import OVERPROVISIONING, PANIC, check_settings, locality_from
@@ -35,6 +35,7 @@ from lbalgo.compat.envoy.normalized import Normalized
 from lbalgo.compat.structures import salts_of, structure_check, structure_content, structure_shares
 from lbalgo.endpoint import Endpoint
 from lbalgo.errors import ConfigError
+from lbalgo.explaining import Steps
 from lbalgo.spec import check_bool, check_integer, from_dict, is_prime, to_dict
 from lbalgo.types import Backend, Ids, Picker, Pool
 from lbalgo.view import View, view_of
@@ -131,6 +132,10 @@ class Maglev:
     def from_dict(cls, data: Mapping[str, object]) -> Maglev:
         """The policy `to_dict` described."""
         return from_dict(cls, data, {"local_locality": locality_from})
+
+    def explain_key(self, data: bytes) -> Steps:
+        """The request hash of a key."""
+        return explain_key(self, data)
 
     _shares = structure_shares
     _content = structure_content

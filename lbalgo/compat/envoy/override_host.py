@@ -15,9 +15,18 @@ from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar, overload
 
-from lbalgo.compat.envoy.subset_context import SelectionContext, check_policy, pick_with, policy_from, split, walk_with
+from lbalgo.compat.envoy.subset_context import (
+    SelectionContext,
+    check_policy,
+    pick_with,
+    policy_from,
+    reasons_with,
+    split,
+    walk_with,
+)
 from lbalgo.endpoint import Endpoint
 from lbalgo.errors import ConfigError
+from lbalgo.explaining import Steps, listing
 from lbalgo.spec import from_dict, to_dict
 from lbalgo.types import Backend, Ids, Picker, Pool
 from lbalgo.view import View, view_of
@@ -186,6 +195,13 @@ class OverridePicker(Generic[B]):
                 if host.id not in seen:
                     seen.add(host.id)
                     yield host
+
+    def explain(self, key: Any = None) -> Steps:
+        """The hosts that the request names; what the policy inside tells if there are none."""
+        key, about = split(key, None)
+        named = [host.id for host in self._named(about)]
+        steps = [("named", listing(named) or "nobody")]
+        return steps if named else steps + reasons_with(self.inner, key, about)
 
     def _named(self, context: SelectionContext) -> list[B]:
         found = [

@@ -10,7 +10,7 @@ Source: Envoy 1.40 documentation, "Random"; described only, its statistics were 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar, overload
 
@@ -22,6 +22,7 @@ from lbalgo.compat.envoy.locality import Source
 from lbalgo.compat.envoy.zone_aware import Callers, ZoneAwareLbConfig
 from lbalgo.compat.machine import MachinePicker
 from lbalgo.endpoint import Endpoint
+from lbalgo.explaining import Steps
 from lbalgo.spec import from_dict, to_dict
 from lbalgo.types import Backend, Ids, Picker, Pool
 
@@ -103,3 +104,9 @@ class RandomChoice:
     def unweighted(self, machine: HostMachine, source: Source, slots: Sequence[int], word: int) -> int:
         """The host the pick's word names."""
         return slots[word % len(slots)]
+
+    def explain(
+        self, machine: HostMachine, source: Source, slots: Sequence[int], word: int, name: Callable[[int], str]
+    ) -> Steps:
+        """The word, again."""
+        return [("index", f"{word} (the word), mod {len(slots)} hosts")]

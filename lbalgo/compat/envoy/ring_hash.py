@@ -30,7 +30,7 @@ import numpy as np
 
 from lbalgo.active import Ring, Structure, TicketPicker, murmur64a, numbered, xxh64
 from lbalgo.compat.envoy.bounded_load import BoundedPicker, check_balance_factor
-from lbalgo.compat.envoy.composite import PriorityPicker
+from lbalgo.compat.envoy.composite import PriorityPicker, explain_key
 from lbalgo.compat.envoy.hashed import hash_picker, hash_tables
 from lbalgo.compat.envoy.host import Host, Locality, hash_keys
 from lbalgo.compat.envoy.hosts import OVERPROVISIONING, PANIC, check_settings, locality_from
@@ -38,6 +38,7 @@ from lbalgo.compat.envoy.normalized import Normalized
 from lbalgo.compat.structures import structure_check, structure_content, structure_shares
 from lbalgo.endpoint import Endpoint
 from lbalgo.errors import ConfigError
+from lbalgo.explaining import Steps
 from lbalgo.spec import check_bool, check_enum, check_integer, enum_from_name, from_dict, to_dict
 from lbalgo.types import I64, Backend, Ids, Picker, Pool
 from lbalgo.view import View, view_of
@@ -176,6 +177,10 @@ class RingHash:
     def from_dict(cls, data: Mapping[str, object]) -> RingHash:
         """The policy `to_dict` described."""
         return from_dict(cls, data, {"hash_function": enum_from_name(HashFunction), "local_locality": locality_from})
+
+    def explain_key(self, data: bytes) -> Steps:
+        """The request hash of a key."""
+        return explain_key(self, data)
 
     _shares = structure_shares
     _content = structure_content

@@ -13,7 +13,7 @@ Source: Envoy 1.40 documentation, "Round robin"; `envoy.extensions.load_balancin
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar, overload
 
@@ -26,6 +26,7 @@ from lbalgo.compat.envoy.slow_start import SlowStartConfig
 from lbalgo.compat.envoy.zone_aware import Callers, ZoneAwareLbConfig
 from lbalgo.compat.machine import MachinePicker
 from lbalgo.endpoint import Endpoint
+from lbalgo.explaining import Steps
 from lbalgo.spec import from_dict, to_dict
 from lbalgo.types import Backend, Ids, Picker, Pool
 
@@ -120,3 +121,9 @@ class RoundRobinTurns:
     def unweighted(self, machine: HostMachine, source: Source, slots: Sequence[int], word: int) -> int:
         """The host at the source's index."""
         return slots[machine.next_index(source) % len(slots)]
+
+    def explain(
+        self, machine: HostMachine, source: Source, slots: Sequence[int], word: int, name: Callable[[int], str]
+    ) -> Steps:
+        """The index of the source."""
+        return [("index", f"{machine.next_index(source)}, mod {len(slots)} hosts")]

@@ -12,6 +12,7 @@ from typing import Any
 
 from lbalgo.compat.envoy.host import frozen_metadata
 from lbalgo.errors import ConfigError
+from lbalgo.explaining import Steps, reasons
 from lbalgo.spec import check_integer
 from lbalgo.types import Key
 
@@ -109,6 +110,11 @@ def walk_with(picker: Any, key: Any, context: SelectionContext) -> Iterator[Any]
         picker.walk(key, context=context) if getattr(picker, "contextual", False) else picker.walk(key)
     )
     return walk
+
+
+def reasons_with(picker: Any, key: Any, context: SelectionContext) -> Steps:
+    """What a picker inside tells, which gets the context if it looks at one."""
+    return reasons(picker, context if getattr(picker, "contextual", False) else key)
 
 
 def policy_from(data: Any) -> Any:

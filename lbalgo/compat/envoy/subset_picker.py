@@ -15,8 +15,9 @@ import numpy as np
 
 from lbalgo.active import mix64, xxh64
 from lbalgo.compat.envoy.host import Host, Locality, hosts_of
-from lbalgo.compat.envoy.subset_context import SelectionContext, pick_with, split, walk_with
+from lbalgo.compat.envoy.subset_context import SelectionContext, pick_with, reasons_with, split, walk_with
 from lbalgo.errors import ConfigError, NoBackend
+from lbalgo.explaining import Steps
 from lbalgo.policies.loaded import rows_of
 from lbalgo.types import I64, Backend, Outcome, Picker
 from lbalgo.view import View
@@ -182,6 +183,20 @@ class SubsetPicker(Generic[B]):
                 if host.id not in seen:
                     seen.add(host.id)
                     yield self._by_id[host.id]
+
+    def explain(self, key: Any = None) -> Steps:
+        """The subset that serves, and what its picker tells."""
+        key, about = split(key, None)
+        asked = {id(picker): pairs for pairs, picker in self.pickers.items()}
+        steps: Steps = []
+        for picker in self._line(about):
+            pairs = asked[id(picker)]
+            what = {ANY: "any host", DEFAULT: "the default subset"}.get(pairs)
+            what = what or ", ".join(f"{name}={value!r}" for name, (_, value) in pairs)
+            steps.append(("subset", f"{what}: {len(picker.backends)} hosts"))
+            if next(iter(walk_with(picker, key, about)), None) is not None:
+                return steps + reasons_with(picker, key, about)
+        return steps or [("subset", "none, and no fallback")]
 
     def _line(self, context: SelectionContext) -> list[Any]:
         """The pickers to ask, in order."""
