@@ -42,6 +42,7 @@ class Machine(Protocol):
 
         Rows in `skip` were tried.
         """
+        ...
 
     def started(self, row: int, cost: float, now: float) -> None:
         """A request was sent to this row."""
@@ -54,6 +55,7 @@ class Machine(Protocol):
 
     def at(self, row: int) -> float:
         """Requests in flight to this row."""
+        ...
 
 
 class MachinePicker(Generic[B]):

@@ -213,9 +213,10 @@ class Weights:
 
     def explain(self, key: bytes | None, name: Callable[[int], str]) -> Steps:
         """The counter, and the strides that say which of its numbers are served."""
-        known = self.strides
-        told = known and listing(f"{name(row)} {stride}" for row, stride in zip(self.rows, known, strict=True))
-        return [("sequence", f"{self.sequence}"), ("strides", told or "none: plain round robin")]
+        told = "none: plain round robin"
+        if self.strides is not None:
+            told = listing(f"{name(row)} {stride}" for row, stride in zip(self.rows, self.strides, strict=True))
+        return [("sequence", f"{self.sequence}"), ("strides", told)]
 
     def _ahead(self, left: Sequence[int]) -> int:
         """The first number from the counter on at which one of `left` is served, unless the counter wraps before."""

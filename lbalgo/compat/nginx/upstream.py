@@ -187,7 +187,8 @@ class Upstream:
         """The method's own steps, and how the peers stand."""
         if self.single:
             return [("alone", "there is one peer, which failures do not make unavailable")]
-        steps: Steps = self.method.explain(self, key, name) if hasattr(self.method, "explain") else []
+        method: Any = self.method
+        steps: Steps = method.explain(self, key, name) if hasattr(method, "explain") else []
         peers = [f"{name(p.row)} {self.standing(p)}" for p in self.primaries + self.backups]
         return [*steps, ("peers", listing(peers, "; "))]
 
