@@ -93,6 +93,11 @@ class WindowedCounter:
         self._counts = [0] * self.slots
         self._began = None
 
+    def begin_at(self, at: int) -> None:
+        """Forget everything, and let slices begin at an instant in whole nanoseconds."""
+        self._counts = [0] * self.slots
+        self._began = at
+
     def merge(self, other: WindowedCounter) -> None:
         """Add what another has counted lately by the same clock; `other` stays as it is.
 

@@ -1,7 +1,8 @@
 """Detectors: what makes a backend an outlier. Which of them may be ejected, and for how long, `OutlierEjection` says.
 
-Two kinds. *Counting* detectors look at runs of errors and speak at once, when the run reaches a threshold. *Judging*
-detectors look at a finished interval as a whole and name the outliers among the backends that had traffic.
+Three kinds. *Counting* detectors look at runs of errors and speak at once, when the run reaches a threshold. *Judging*
+detectors look at a finished interval as a whole and name the outliers among the backends that had traffic. *Watching*
+detectors see more than counts, at a cost: `lbalgo.signals.watching`.
 
 What counts, after Envoy with its split of external and local errors off: SERVER_ERROR, GATEWAY_ERROR, LOCAL_ERROR and
 TIMEOUT are errors; of these GATEWAY_ERROR, LOCAL_ERROR (Envoy's 503) and TIMEOUT (its 504) are gateway errors. SUCCESS
@@ -19,6 +20,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias, runtime_checkable
 
+from lbalgo.signals.watching import Watching
 from lbalgo.spec import check_integer, check_real, to_dict
 
 CONSECUTIVE = 5  # Envoy: consecutive_5xx and consecutive_gateway_failure
@@ -216,7 +218,7 @@ class FailurePercentage:
         return to_dict(self)
 
 
-Detector: TypeAlias = ConsecutiveErrors | ConsecutiveGatewayErrors | Judging
+Detector: TypeAlias = ConsecutiveErrors | ConsecutiveGatewayErrors | Judging | Watching
 
 
 def success_rate(successes: int, total: int) -> float:

@@ -7,12 +7,14 @@ ejection lasts n times the base time, up to a cap, plus jitter; every tick a rea
 Time is a grid of ticks, `interval` apart, from the first sync. Each tick, in this order: ejections that have been
 served end, and the runs of errors of the readmitted begin anew; the judging detectors see the finished interval, all of
 them the same one, and name outliers, the worst first; backends readmitted before this tick lose one from their backoff.
-The counting detectors speak between the ticks, with the outcome that completes the run.
+The counting detectors speak between the ticks, with the outcome that completes the run; so do the watching ones, which
+are shown every outcome (`lbalgo.signals.watching`), unless they compare, on ticks.
 
 After Envoy, from whose machine this one differs where that one goes wrong: a backend is not ejected twice in one tick
 by two detectors, and the number of ejected backends is that of ejected *members*, however they stopped being one.
 
-Costs: an outcome O(1), some nanoseconds in `Evidence`; a tick O(N log N); sync O(N); memory O(members and leavers).
+Costs: an outcome O(1), some nanoseconds in `Evidence`, about a microsecond for each watching detector; a tick
+O(N log N); sync O(N); memory O(members and leavers).
 Source: Envoy, "Outlier detection"; gRPC proposal A50.
 """
 
@@ -39,7 +41,8 @@ from lbalgo.signals.rules import (
 )
 from lbalgo.signals.standing import NO_EVIDENCE, SERVING_TIME, TRANSITIONS, Record, Standing, Trigger
 from lbalgo.signals.timeline import Timeline, check_age, check_instant, nanoseconds
-from lbalgo.spec import check_bool, check_enum, check_integer
+from lbalgo.signals.watching import Comparing, Watches, Watching
+from lbalgo.spec import LIMIT, check_bool, check_enum, check_integer, check_real
 from lbalgo.types import F64, OUTCOME_CODES, U8, Outcome, State
 
 FORGET_AFTER = 300.0  # seconds; the Balancer's default
@@ -85,6 +88,7 @@ class OutlierEjection:
     """
 
     observes = True
+    evidence: Evidence | None  # where a Balancer may note outcomes itself; None if a detector has to see them
 
     def __init__(
         self,
@@ -107,10 +111,13 @@ class OutlierEjection:
             max_ejection_time_jitter,
             seed,
         )
-        self._counting = [d for d in self.spec.detectors if isinstance(d, COUNTING)]
-        self._judging: list[Judging] = [d for d in self.spec.detectors if not isinstance(d, COUNTING)]
-        thresholds = {type(d): d.threshold for d in self._counting}
-        self.evidence = Evidence(thresholds.get(ConsecutiveErrors, 0), thresholds.get(ConsecutiveGatewayErrors, 0))
+        self._watching = [d for d in self.spec.detectors if isinstance(d, Watching)]
+        self._comparing = [d for d in self._watching if isinstance(d, Comparing)]
+        self._judging: list[Judging] = [d for d in self.spec.detectors if isinstance(d, Judging)]
+        thresholds = {type(d): d.threshold for d in self.spec.detectors if isinstance(d, COUNTING)}
+        self._rows = Evidence(thresholds.get(ConsecutiveErrors, 0), thresholds.get(ConsecutiveGatewayErrors, 0))
+        self.evidence = None if self._watching else self._rows
+        self._judges = bool(self._judging or self._comparing)  # whether ticks come even if nobody is ejected
         self.version = 0
         self.deadline: float | None = None
         self.forget_after = FORGET_AFTER
@@ -135,7 +142,7 @@ class OutlierEjection:
         members, now = check_ids(ids), check_instant("now", now)
         self.advance(now)
         line = self._timeline = self._timeline or Timeline(now)
-        rows: dict[str, tuple[int, ...]] = dict(zip(self._roster.members, self.evidence.rows(), strict=True))
+        rows: dict[str, tuple[int, ...]] = dict(zip(self._roster.members, self._rows.rows(), strict=True))
         left, returned = self._roster.sync(members, line.latest, Record)
         self._records = list(self._roster.members.values())
         for record in left:
@@ -147,7 +154,8 @@ class OutlierEjection:
         for record in self._records:
             if record.standing is Standing.UNKNOWN:
                 self._move(record, Trigger.JOINED, line.now)
-        self.evidence.load([rows.get(id, NO_EVIDENCE) for id in members])
+                record.watches = {type(d).__name__: d.watch(line.latest) for d in self._watching}
+        self._rows.load([rows.get(id, NO_EVIDENCE) for id in members])
         self._forget()
         self._update()
 
@@ -159,9 +167,22 @@ class OutlierEjection:
         ConfigError : the slot, the outcome or `now` is invalid.
         """
         slot, code = check_slot(slot, len(self._records)), OUTCOME_CODES[check_enum("outcome", outcome, Outcome)]
+        if latency is not None and self._watching:
+            latency = check_real("latency", latency, low=0.0, high=LIMIT)
         self.advance(now)
-        if self.evidence.record(slot, code):
-            self.tripped(slot, now)
+        tripped = self._rows.record(slot, code)
+        said = self._watched(slot, outcome, latency) if self._watching else ()
+        if tripped or said:
+            self._speak(slot, said)
+
+    def _watched(self, slot: int, outcome: Outcome, latency: float | None) -> list[Watching]:
+        """Show the outcome to whoever watches; those that call the backend an outlier now."""
+        record = self._records[slot]
+        assert self._timeline is not None
+        if record.standing is not Standing.ADMITTED or outcome is Outcome.CANCELLED:
+            return []
+        now, watches = self._timeline.latest, record.watches
+        return [d for d in self._watching if watches[type(d).__name__].observe(outcome, latency, now)]
 
     def tripped(self, slot: int, now: float) -> None:
         """What has to follow when `evidence` said, at `now` (seconds), that a run of this slot reached its threshold.
@@ -170,16 +191,28 @@ class OutlierEjection:
         ------
         ConfigError : the slot or `now` is invalid.
         """
-        record = self._records[check_slot(slot, len(self._records))]
+        slot = check_slot(slot, len(self._records))
         self.advance(now)
-        errors, gateway = self.evidence.streaks(slot)
-        for detector in self._counting:
-            general = isinstance(detector, ConsecutiveErrors)
-            run = errors if general else gateway  # others may have failed since it was noted
-            if record.standing is Standing.ADMITTED and run >= detector.threshold:
-                assert self._timeline is not None
-                self._suspect(record, detector, self._timeline.latest, self._timeline.now)
-                self.evidence.clear(slot, general, not general)
+        self._speak(slot, ())
+
+    def _speak(self, slot: int, said: Sequence[Watching]) -> None:
+        """What follows an outcome that completed a run, or made a watching detector speak; in the order of listing."""
+        record, line = self._records[slot], self._timeline
+        assert line is not None
+        errors, gateway = self._rows.streaks(slot)
+        for detector in self.spec.detectors:
+            if record.standing is not Standing.ADMITTED:
+                break
+            if isinstance(detector, COUNTING):
+                general = isinstance(detector, ConsecutiveErrors)
+                run = errors if general else gateway  # others may have failed since it was noted
+                if run >= detector.threshold:
+                    self._suspect(record, detector, line.latest, line.now)
+                    self._rows.clear(slot, general, not general)
+            elif isinstance(detector, Watching) and detector in said:
+                self._suspect(record, detector, line.latest, line.now)
+                if record.standing is Standing.ADMITTED:
+                    record.watches[type(detector).__name__].restart(line.latest, False)
         self._update()
 
     def changed(self, slot: int, old: State, new: State, now: float) -> None:
@@ -201,7 +234,7 @@ class OutlierEjection:
             return
         latest = self._timeline.see(now)
         if self._next <= latest:
-            due = self._next if self._judging else self._pending()
+            due = self._next if self._judges else self._pending()
             while due is not None and due <= latest:
                 self._tick(due, self._timeline.at(due))
                 self._next = due + self._interval
@@ -223,7 +256,7 @@ class OutlierEjection:
     def snapshot(self) -> dict[str, Any]:
         """The state as JSON-ready data; times are ages in nanoseconds at the latest instant seen."""
         latest = self._timeline.latest if self._timeline else 0
-        rows = zip(self._records, self.evidence.rows(), strict=True)
+        rows = zip(self._records, self._rows.rows(), strict=True)
         return {
             "type": "OutlierEjection",
             "synced": self._timeline is not None,
@@ -263,6 +296,8 @@ class OutlierEjection:
                 raise ConfigError(f"state['away'][{id!r}]", data, "must be an age and a record")
             left = -check_age(f"state['away'][{id!r}]", data[0], low=0)
             roster.away[id] = left, Record.restored(id, data[1], (Standing.AWAY, Standing.AWAY_EJECTED))
+        for record in [*roster.members.values(), *(record for _, record in roster.away.values())]:
+            record.watches = self._watches(record.watches)
         self._timeline = Timeline(now) if synced else None
         self._next, self._draws, self._roster = min(tick, self._interval), draws, roster
         self._records = list(roster.members.values())
@@ -270,12 +305,22 @@ class OutlierEjection:
         for record in self._everyone():
             if record.standing not in SERVING_TIME:
                 record.evidence = self._short_of_thresholds(record.evidence)
-        self.evidence.load([record.evidence for record in self._records])
+        self._rows.load([record.evidence for record in self._records])
         self._update()
+
+    def _watches(self, states: Watches) -> Watches:
+        """Watches that go on from their snapshots, and new ones where there is none."""
+        watches: Watches = {}
+        for detector in self._watching:
+            name = type(detector).__name__
+            watches[name] = detector.watch(0)
+            if name in states:
+                watches[name].restore(states[name], 0)
+        return watches
 
     def _short_of_thresholds(self, evidence: tuple[int, ...]) -> tuple[int, ...]:
         """A restored run that is beyond a threshold lowered meanwhile is one error short: the next error trips."""
-        errors, gateway = self.evidence.error_threshold, self.evidence.gateway_threshold
+        errors, gateway = self._rows.error_threshold, self._rows.gateway_threshold
         return (
             min(evidence[0], errors - 1) if errors else evidence[0],
             min(evidence[1], gateway - 1) if gateway else evidence[1],
@@ -293,12 +338,17 @@ class OutlierEjection:
             record.readmitted_at = instant
             record.evidence = (0, 0, *record.evidence[2:])
             if record.id in slots:
-                self.evidence.clear(slots[record.id])
+                self._rows.clear(slots[record.id])
+            for watch in record.watches.values():
+                watch.restart(instant, True)
             self._move(record, Trigger.EXPIRED, now)
         if self._judging:
-            self.evidence.take()
+            self._rows.take()
             for _, record in self._roster.away.values():
                 record.evidence = (*record.evidence[:2], 0, 0)
+        for comparing in self._comparing:
+            for record in self._everyone():
+                record.watches[type(comparing).__name__].rotate()
         for detector, outliers in verdicts:
             for record in outliers:
                 if record.standing is Standing.ADMITTED:
@@ -308,21 +358,27 @@ class OutlierEjection:
             if record.standing not in SERVING_TIME and served is not None and instant - served >= self._interval:
                 record.backoff = max(0, record.backoff - 1)
 
-    def _verdicts(self, over: list[Record]) -> list[tuple[Judging, list[Record]]]:
-        """The outliers each judging detector names among the admitted with traffic, worst success rate first."""
-        if not self._judging:
-            return []
+    def _verdicts(self, over: list[Record]) -> list[tuple[Detector, list[Record]]]:
+        """The outliers each judging and comparing detector names among the admitted with traffic, the worst first."""
         heard = [
             (record, row[2], row[3])
-            for record, row in zip(self._records, self.evidence.rows(), strict=True)
+            for record, row in zip(
+                self._records, self._rows.rows() if self._judging else (), strict=bool(self._judging)
+            )
             if row[3] and (record.standing is Standing.ADMITTED or record in over)
         ]
         _, successes, totals = (list(column) for column in zip(*heard, strict=True)) if heard else ([], [], [])
-        verdicts = []
-        for detector in self._judging:
-            named = [heard[position] for position in detector.outliers(successes, totals)]
-            named.sort(key=lambda entry: (success_rate(entry[1], entry[2]), entry[0].id))
-            verdicts.append((detector, [record for record, _, _ in named]))
+        verdicts: list[tuple[Detector, list[Record]]] = []
+        for detector in self.spec.detectors:
+            if isinstance(detector, Comparing):
+                watched = [record for record in self._records if record.standing is Standing.ADMITTED]
+                found = detector.compare([record.watches[type(detector).__name__] for record in watched])
+                order = sorted((-badness, watched[position].id, position) for position, badness in found)
+                verdicts.append((detector, [watched[position] for _, _, position in order]))
+            elif isinstance(detector, Judging):
+                named = [heard[position] for position in detector.outliers(successes, totals)]
+                named.sort(key=lambda entry: (success_rate(entry[1], entry[2]), entry[0].id))
+                verdicts.append((detector, [record for record, _, _ in named]))
         return verdicts
 
     def _suspect(self, record: Record, detector: Detector, instant: int, now: float) -> None:
@@ -387,7 +443,7 @@ class OutlierEjection:
         column = np.fromiter(ejected, np.uint8, len(self._records)) * np.uint8(State.UNHEALTHY)
         self.version += not np.array_equal(column, self._column)
         self._column = column
-        due = self._next if self._judging else self._pending()
+        due = self._next if self._judges else self._pending()
         self.deadline = None if self._timeline is None or due is None else self._timeline.at(due)
 
     def __repr__(self) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from lbalgo.errors import ConfigError
 from lbalgo.signals.detectors import ConsecutiveErrors, ConsecutiveGatewayErrors, Detector, Judging
 from lbalgo.signals.timeline import check_duration
+from lbalgo.signals.watching import Watching
 from lbalgo.spec import check_bool, check_integer, check_real, to_dict
 
 DETECTORS: tuple[Detector, ...] = (ConsecutiveErrors(),)
@@ -36,7 +37,7 @@ class EjectionRules:
             raise ConfigError("detectors", self.detectors, "must be a collection of detectors")
         object.__setattr__(self, "detectors", tuple(self.detectors))
         for at, detector in enumerate(self.detectors):
-            if isinstance(detector, type) or not isinstance(detector, (*COUNTING, Judging)):
+            if isinstance(detector, type) or not isinstance(detector, (*COUNTING, Judging, Watching)):
                 raise ConfigError(f"detectors[{at}]", detector, "must be a detector")
             if type(detector) in [type(earlier) for earlier in self.detectors[:at]]:
                 raise ConfigError(f"detectors[{at}]", detector, "is the second of its kind")

@@ -12,6 +12,7 @@ from typing import Any
 
 from lbalgo.errors import ConfigError
 from lbalgo.signals.timeline import check_age
+from lbalgo.signals.watching import Watches
 from lbalgo.spec import check_integer, enum_from_name
 
 
@@ -66,9 +67,21 @@ class Record:
     ejected_at, jitter : of the last ejection.
     readmitted_at : of the last readmission.
     evidence : its counters while it is away; the kernel has them while it is a member.
+    watches : what the watching detectors keep of it, by their names; out of a snapshot, what they kept.
     """
 
-    __slots__ = ("backoff", "detector", "ejected_at", "evidence", "id", "jitter", "readmitted_at", "standing", "times")
+    __slots__ = (
+        "backoff",
+        "detector",
+        "ejected_at",
+        "evidence",
+        "id",
+        "jitter",
+        "readmitted_at",
+        "standing",
+        "times",
+        "watches",
+    )
 
     def __init__(self, id: str) -> None:
         self.id = id
@@ -80,9 +93,11 @@ class Record:
         self.jitter = 0
         self.readmitted_at: int | None = None
         self.evidence: tuple[int, ...] = NO_EVIDENCE
+        self.watches: Watches = {}
 
     def snapshot(self, latest: int, evidence: tuple[int, ...]) -> dict[str, Any]:
         """JSON-ready data, instants as ages at `latest`."""
+        watches = {name: watch.snapshot(latest) for name, watch in self.watches.items()}
         return {
             "standing": self.standing.name,
             "detector": self.detector,
@@ -92,13 +107,14 @@ class Record:
             "jitter": self.jitter,
             "readmitted_for": None if self.readmitted_at is None else latest - self.readmitted_at,
             "evidence": list(evidence),
+            **({"watches": watches} if watches else {}),
         }
 
     @classmethod
     def restored(cls, id: str, data: object, allowed: tuple[Standing, ...]) -> Record:
         """The record `snapshot` described, on a timeline whose 0 is the snapshot's instant; else ConfigError."""
         where = f"state[{id!r}]"
-        if not isinstance(data, Mapping) or set(data) != set(FIELDS):
+        if not isinstance(data, Mapping) or set(data) - {"watches"} != set(FIELDS):
             raise ConfigError(where, data, f"must have exactly {', '.join(FIELDS)}")
         record = cls(id)
         record.standing = enum_from_name(Standing)(data["standing"])
@@ -120,4 +136,8 @@ class Record:
         if not isinstance(evidence, (list, tuple)) or len(evidence) != len(NO_EVIDENCE):
             raise ConfigError(f"{where}['evidence']", evidence, "must be four counts")
         record.evidence = tuple(check_integer(f"{where}['evidence']", n, low=0, high=2**63 - 1) for n in evidence)
+        watches = data.get("watches", {})
+        if not isinstance(watches, Mapping):
+            raise ConfigError(f"{where}['watches']", watches, "must be a mapping from detector to its state")
+        record.watches = dict(watches)
         return record

@@ -10,6 +10,7 @@ from lbalgo import (
     SlowStart,
     SuccessRate,
 )
+from lbalgo.signals import Breaker, FailureEwma, LatencyQuantile, Sequential, Statistical
 from lbalgo.testing import SignalContract
 from tests.contract.pause import Pause
 
@@ -55,4 +56,21 @@ class TestOutlierEjectionJudging(SignalContract):
         ]
         return OutlierEjection(
             detectors, interval=5, base_ejection_time=7, max_ejection_percent=100, max_ejection_time_jitter=3, seed=5
+        )
+
+
+class TestOutlierEjectionWatching(SignalContract):
+    longest = 30.0
+    settings = FEW
+
+    def signal(self):
+        detectors = [
+            FailureEwma(5.0, 0.8, request_volume=1),
+            Sequential(0.1, 0.5, 0.05, 0.05),
+            Breaker(50, 3.0, 2, probes=2),
+            LatencyQuantile(0.5, 1.5, 1.0, 2, 1),
+            Statistical(1.0, minimum_hosts=2, request_volume=2),
+        ]
+        return OutlierEjection(
+            detectors, interval=5, base_ejection_time=7, max_ejection_percent=80, max_ejection_time_jitter=3, seed=5
         )

@@ -18,6 +18,7 @@ from lbalgo import (
     State,
     SuccessRate,
 )
+from lbalgo.signals import Breaker, FailureEwma, LatencyQuantile, Sequential, Statistical
 
 MAKERS = {
     "slow": lambda: SlowStart(12.0, aggression=2.0, steps=7),
@@ -39,6 +40,19 @@ MAKERS = {
         max_ejection_percent=60,
         max_ejection_time_jitter=2.5,
         seed=3,
+    ),
+    "watching": lambda: OutlierEjection(
+        [
+            Sequential(0.1, 0.5, 0.05, 0.05),
+            Breaker(50, 2.0, 2, 2),
+            FailureEwma(2.0, 0.7, 2),
+            LatencyQuantile(0.5, 1.5, 1.0, 2, 1),
+            Statistical(1.0, 0.1, 1.0, 2, 1),
+        ],
+        interval=2.0,
+        base_ejection_time=3.0,
+        max_ejection_time=9.0,
+        max_ejection_percent=60,
     ),
 }
 FEWER = settings(max_examples=max(1, settings.default.max_examples // 2))  # five signals share the examples
