@@ -93,7 +93,7 @@ class Either(Container[str]):
     def __init__(self, one: Container[str], other: Container[str]) -> None:
         self.one, self.other = one, other
 
-    def __contains__(self, id: object) -> bool:
+    def __contains__(self, id: Any) -> bool:
         return id in self.one or id in self.other
 
 

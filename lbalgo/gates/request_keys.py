@@ -118,11 +118,12 @@ def attribute_key(attributes: Mapping[str, object], *names: str) -> bytes | None
 
 
 def _pairs(headers: Headers) -> list[tuple[str, str]]:
+    pairs: list[tuple[str, str]] = []
     try:
-        pairs = list(headers.items() if isinstance(headers, Mapping) else headers)
-        good = all(len(pair) == 2 and isinstance(pair[0], str) and isinstance(pair[1], str) for pair in pairs)
-    except TypeError:
-        good = False
-    if not good:
-        raise ConfigError("headers", headers, "must be a mapping of names to values, or pairs of them")
+        for name, value in headers.items() if isinstance(headers, Mapping) else headers:
+            if not isinstance(name, str) or not isinstance(value, str):
+                raise TypeError
+            pairs.append((name, value))
+    except (TypeError, ValueError):
+        raise ConfigError("headers", headers, "must be a mapping of names to values, or pairs of them") from None
     return pairs

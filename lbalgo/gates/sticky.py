@@ -108,7 +108,7 @@ class Sticky:
     ------
     ConfigError : a parameter is invalid; the secrets are not shown.
 
-    Costs: a pick opens or seals a cookie, two HMACs (timed by `python -m benchmarks affinity`); O(N) once for each rebuilt picker; no memory a session.
+    Costs: a pick opens or seals a cookie, two HMACs; O(N) once for each rebuilt picker; no memory a session.
     Source: AWS ALB, HAProxy and KubeAI for the behaviour; the seal is ours, after SIV (Rogaway and Shrimpton 2006).
 
     Examples

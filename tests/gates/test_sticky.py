@@ -89,9 +89,9 @@ def test_pool_and_context_do_not_run_into_each_other():
 
 def test_secrets_rotate_without_a_session_lost():
     pool, cookie, home = picker(), None, None
-    for secrets in ((OLD,), (OLD, NEW), (NEW, OLD), (NEW,)):
-        choice = Sticky(secrets, pool="web", idle=600.0).pick(pool, cookie, now=T if cookie is None else T + 60 * age)
-        cookie, home, age = choice.cookie or cookie, home or choice.backend, 1 if cookie is None else age + 1
+    for step, secrets in enumerate(((OLD,), (OLD, NEW), (NEW, OLD), (NEW,))):
+        choice = Sticky(secrets, pool="web", idle=600.0).pick(pool, cookie, now=T + 60 * step)
+        cookie, home = choice.cookie or cookie, home or choice.backend
         assert choice.backend is home
     assert Sticky((OLD,), pool="web").read(cookie, now=T)[0] is Why.INVALID
 
@@ -304,7 +304,7 @@ def test_a_full_home_spills_for_this_once():
     first = gate.pick(pool, now=T, loads=[0] * 8)
     slot = NAMES.index(first.backend.id)
     loads = [10.0] * 8
-    for load, why in ((12.0, Why.HIT), (13.0, Why.OVERLOADED), (40.0, Why.OVERLOADED)):
+    for load, why in ((13.0, Why.HIT), (14.0, Why.OVERLOADED), (40.0, Why.OVERLOADED)):
         loads[slot] = load
         total = sum(loads)
         assert (load >= -(-1.25 * (total + 1) // 8)) == (why is Why.OVERLOADED)  # the cap of the theory
