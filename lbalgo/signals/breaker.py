@@ -13,7 +13,7 @@ Stragglers: outcomes that arrive while open are not shown to it, and half-open i
 before the readmission, which it knows where latencies are told. OVERLOADED proves nothing while half-open: the backend
 is there, but did not do the work.
 
-Costs: an outcome about a microsecond in Python; two dozen numbers a backend.
+Costs: an outcome some microseconds in Python; two dozen numbers a backend.
 Source: Nygard, *Release It!*, for the pattern; linkerd2-proxy for the window of ten slices and the volume.
 """
 
@@ -83,7 +83,7 @@ class Breaker:
     ------
     ConfigError : a parameter is out of its range.
 
-    Costs: watches every outcome in Python, about a microsecond each.
+    Costs: watches every outcome in Python, some microseconds each.
     Source: Nygard, *Release It!*; linkerd2-proxy for window and volume.
 
     Examples

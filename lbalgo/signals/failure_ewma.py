@@ -10,7 +10,7 @@ exp(-t / window) and crosses the threshold s at
 Finagle's own page puts it at window * (1 - s), 6 s. The average begins at 1 when the backend joins or is readmitted;
 Finagle instead does not judge within the first window.
 
-Costs: an outcome is one exponential and a few additions in Python, about a microsecond; a dozen numbers a backend.
+Costs: an outcome is one exponential and a few additions in Python, some microseconds; a dozen numbers a backend.
 Source: Finagle, failure accrual (`FailureAccrualPolicy.successRateWithinDuration`).
 """
 
@@ -49,7 +49,7 @@ class FailureEwma:
     ------
     ConfigError : a parameter is out of its range.
 
-    Costs: watches every outcome in Python, about a microsecond each.
+    Costs: watches every outcome in Python, some microseconds each.
     Source: Finagle, failure accrual by success rate.
 
     Examples

@@ -13,7 +13,7 @@ requests beyond that bound is more than chance explains: of a backend as fast as
 What counts: SUCCESS, OVERLOADED, and TIMEOUT, whose latency is a lower bound. Other errors are quick or slow for
 reasons of their own, and a backend that fails fast is not a fast one.
 
-Costs: an outcome about a microsecond in Python; a tick O(N * buckets); memory 1.7 kB a backend.
+Costs: an outcome some microseconds in Python; a tick O(N * buckets); memory 1.7 kB a backend.
 Source: the test is the sign test for quantiles, Conover, *Practical Nonparametric Statistics*.
 """
 
@@ -56,7 +56,7 @@ class LatencyQuantile:
     ------
     ConfigError : a parameter is out of its range.
 
-    Costs: watches every outcome in Python, about a microsecond each; 1.7 kB a backend.
+    Costs: watches every outcome in Python, some microseconds each; 1.7 kB a backend.
     Source: the sign test for quantiles; `LogHistogram`.
 
     Examples

@@ -13,7 +13,7 @@ are shown every outcome (`lbalgo.signals.watching`), unless they compare, on tic
 After Envoy, from whose machine this one differs where that one goes wrong: a backend is not ejected twice in one tick
 by two detectors, and the number of ejected backends is that of ejected *members*, however they stopped being one.
 
-Costs: an outcome O(1), some nanoseconds in `Evidence`, about a microsecond for each watching detector; a tick
+Costs: an outcome O(1), some nanoseconds in `Evidence`, some microseconds if a detector watches; a tick
 O(N log N); sync O(N); memory O(members and leavers).
 Source: Envoy, "Outlier detection"; gRPC proposal A50.
 """

@@ -13,7 +13,7 @@ false_ejection), which ejects, or the lower one ln(missed / (1 - false_ejection)
 of a healthy backend ejects it with probability at most false_ejection / (1 - missed), and no test with those error
 rates needs fewer requests on average.
 
-Costs: `Statistical` O(N) tails a tick and nothing on the way of a request; `Sequential` some hundred nanoseconds an
+Costs: `Statistical` O(N) tails a tick and nothing on the way of a request; `Sequential` some microseconds an
 outcome, in Python, and one number a backend.
 Source: Wald, "Sequential Tests of Statistical Hypotheses", Ann. Math. Stat. 16 (1945).
 """

@@ -334,7 +334,7 @@ def test_the_first_listed_speaks_where_several_do():
 
 
 ALL = (
-    FailureEwma(5.0, 0.7, 2),
+    FailureEwma(5.0, 0.4, 2),
     Sequential(0.05, 0.5, 1e-12, 0.01),
     Breaker(50, 10.0, 5, 2),
     LatencyQuantile(0.5, request_volume=3),
@@ -347,10 +347,10 @@ def test_a_restart_on_another_clock_goes_on():
     rng = np.random.default_rng(11)
     signal, now, shift = pool(5, *ALL), 0.0, 0.0
     other = pool(5, *ALL)
-    for k in range(3000):
+    for k in range(5000):
         now += int(rng.integers(0, 4)) / 64  # whole nanoseconds by either clock
-        slot, ill = int(rng.integers(5)), k % 700 > 500
-        bad = rng.random() < (0.5 if ill and slot == k // 700 else 0.02)
+        slot, ill = int(rng.integers(5)), k % 1000 > 300
+        bad = rng.random() < (0.6 if ill and slot == k // 1000 else 0.02)
         value = float(rng.exponential(0.1)) * (8 if ill and slot == 4 else 1)
         for each, t in ((signal, now), (other, now + shift)):
             each.observe(slot, BAD if bad else OK, value, t)
