@@ -8,6 +8,7 @@ carried over a restart by `snapshot` and `restore`, whose times are ages. Not fo
 from lbalgo.estimators.counter import WindowedCounter
 from lbalgo.estimators.ewma import DecayingMean, Ewma
 from lbalgo.estimators.histogram import LogHistogram, WindowedHistogram
+from lbalgo.estimators.survival import censored_quantile
 from lbalgo.estimators.tails import binomial_tail, binomial_threshold
 
 __all__ = [
@@ -18,4 +19,5 @@ __all__ = [
     "WindowedHistogram",
     "binomial_tail",
     "binomial_threshold",
+    "censored_quantile",
 ]

@@ -3,4 +3,40 @@
 A gate is told the time (`now`, seconds) and, where it draws, random bits; it holds no clock, no lock and no picker. The
 affinity gates are asked *with* the picker of the moment, so that a rebuilt pool needs no word to them:
 `gate.pick(picker, key, now=..., exclude=...)` returns one of the picker's backends.
+
+The admission gates decide whether a request should go at all, and again: `gate.admit(now, request)` answers with a
+`Decision`, and is then told `started`, `refused` and `finished`; see `lbalgo.gates.admission`.
 """
+
+from lbalgo.gates.adaptive_concurrency import AIMD, AdaptiveConcurrency, Gradient2, Vegas
+from lbalgo.gates.admission import Gate, Gates
+from lbalgo.gates.hedging import Hedging
+from lbalgo.gates.limits import Limits
+from lbalgo.gates.queueing import Order, Queue
+from lbalgo.gates.request import ADMIT, FIRST, Criticality, Decision, Reason, Request
+from lbalgo.gates.retry_budget import RetryBudget, RetryConcurrency, RetryQuota
+from lbalgo.gates.shedding import Shedding
+from lbalgo.gates.throttling import AdaptiveThrottle
+
+__all__ = [
+    "ADMIT",
+    "AIMD",
+    "AdaptiveConcurrency",
+    "AdaptiveThrottle",
+    "Criticality",
+    "Decision",
+    "Gate",
+    "Gates",
+    "Gradient2",
+    "Hedging",
+    "Limits",
+    "Order",
+    "Queue",
+    "Reason",
+    "Request",
+    "RetryBudget",
+    "RetryConcurrency",
+    "RetryQuota",
+    "Shedding",
+    "Vegas",
+]

@@ -1,0 +1,145 @@
+"""`Limits`: at most so many requests in flight, to the pool and to each backend, and who waits for a place.
+
+The limit of the pool protects the caller: what it may hold open. That of a backend protects the backend; it applies
+once one is picked, and `full()` names those at their limit, for `exclude`. What is counted is what is started and not
+finished: count requests, or connections with another `Limits`.
+
+Who comes when the pool is full may wait, if there is a queue and it has room. Nobody overtakes: while somebody waits,
+who comes waits too. Time and ends of requests make places; `released` then says who may go and who has waited for too
+long.
+
+Costs: O(1) each call; memory O(backends with requests in flight) and the queue.
+Source: Envoy, circuit breakers (max_connections, max_pending_requests, max_requests, each 1024).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from lbalgo.errors import ConfigError
+from lbalgo.estimators.state import check_state, instant
+from lbalgo.gates.queueing import Queue
+from lbalgo.gates.request import ADMIT, FIRST, Decision, Reason, Request
+from lbalgo.spec import check_integer
+from lbalgo.types import Outcome
+
+POOL = 1024  # Envoy: max_requests
+
+
+class Limits:
+    """A gate that bounds what is in flight, with an optional queue for the pool's limit.
+
+    Parameters
+    ----------
+    pool : most requests in flight altogether, >= 0; None: no limit.
+    per_backend : most requests in flight to one backend, >= 0; None: no limit.
+    queue : where requests wait for the pool's limit; None: nobody waits.
+
+    Raises
+    ------
+    ConfigError : a parameter is out of its range; by `finished`, for what was never started.
+
+    Costs: O(1) each call.
+    Source: Envoy, circuit breakers.
+
+    Examples
+    --------
+    >>> limits = Limits(pool=3, per_backend=1)
+    >>> a = Request("a")
+    >>> limits.started(0.0, a)
+    >>> limits.admit(0.0, a).reason, sorted(limits.full()), limits.admit(0.0, Request("b")).admitted
+    (<Reason.BACKEND_LIMIT: 'backend limit'>, ['a'], True)
+    """
+
+    __slots__ = ("_backends", "in_flight", "per_backend", "pool", "queue")
+
+    def __init__(
+        self, pool: int | None = POOL, per_backend: int | None = None, queue: Queue[Request] | None = None
+    ) -> None:
+        self.pool = None if pool is None else check_integer("pool", pool, low=0)
+        self.per_backend = None if per_backend is None else check_integer("per_backend", per_backend, low=0)
+        if queue is not None and not isinstance(queue, Queue):
+            raise ConfigError("queue", queue, "must be a Queue, or None")
+        self.queue = queue
+        self.in_flight = 0
+        self._backends: dict[str, int] = {}
+
+    def admit(self, now: float, request: Request = FIRST) -> Decision:
+        """Whether there is a place; if there is none, whether there is one in the queue."""
+        instant(now)
+        to = 0 if request.backend is None else self._backends.get(request.backend, 0)
+        if request.backend is not None and self.per_backend is not None and to >= self.per_backend:
+            return Decision(Reason.BACKEND_LIMIT)
+        waiting = len(self.queue) if self.queue is not None else 0
+        if waiting or self._full():
+            room = self.queue is not None and waiting < self.queue.capacity
+            return Decision(Reason.POOL_LIMIT if room or self.queue is None else Reason.QUEUE_FULL, may_wait=room)
+        return ADMIT
+
+    def _full(self) -> bool:
+        return self.pool is not None and self.in_flight >= self.pool
+
+    def full(self) -> frozenset[str]:
+        """The ids of the backends at their limit that have requests in flight."""
+        most = self.per_backend
+        return frozenset(id for id, n in self._backends.items() if most is not None and n >= most)
+
+    def wait(self, now: float, request: Request = FIRST) -> bool:
+        """Let a request wait from `now` (seconds) on; False if there is no room."""
+        return self.queue is not None and self.queue.push(now, request)
+
+    def released(self, now: float) -> tuple[list[Request], list[Request]]:
+        """Who may go at `now` (seconds), as `started` will then say of each, and who has waited for too long."""
+        go: list[Request] = []
+        late: list[Request] = []
+        if self.queue is None:
+            return go, late
+        while self.pool is None or self.in_flight + len(go) < self.pool:
+            served, dropped = self.queue.pop(now)
+            late += dropped
+            if served is None:
+                return go, late
+            go.append(served)
+        return go, late + self.queue.expired(now)
+
+    def started(self, now: float, request: Request = FIRST) -> None:
+        """A request was sent; limits count it whether or not they were asked."""
+        instant(now)
+        self.in_flight += 1
+        if request.backend is not None:
+            self._backends[request.backend] = self._backends.get(request.backend, 0) + 1
+
+    def refused(self, now: float, request: Request = FIRST) -> None:
+        """Nothing was taken, so there is nothing to give back."""
+        instant(now)
+
+    def finished(self, now: float, request: Request, outcome: Outcome, latency: float | None = None) -> None:
+        """A place is free again.
+
+        Raises
+        ------
+        ConfigError : no such request is in flight.
+        """
+        instant(now)
+        of_backend = self._backends.get(request.backend, 0) if request.backend is not None else 1
+        if self.in_flight == 0 or of_backend == 0:
+            raise ConfigError("request", request, "was never started")
+        self.in_flight -= 1
+        if request.backend is not None:
+            self._backends[request.backend] -= 1
+            if not self._backends[request.backend]:
+                del self._backends[request.backend]
+
+    def snapshot(self, now: float) -> dict[str, Any]:
+        """Nothing survives: what is in flight or waits is gone with the process."""
+        instant(now)
+        return {"type": "Limits"}
+
+    def restore(self, state: Mapping[str, Any], now: float) -> None:
+        """Begin empty."""
+        check_state("Limits", state)
+        instant(now)
+
+    def __repr__(self) -> str:
+        return f"Limits(pool={self.pool}, per_backend={self.per_backend}, queue={self.queue!r})"

@@ -1,0 +1,109 @@
+"""What a gate is asked, and what it answers: frozen data."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+
+from lbalgo.spec import check_bool, check_enum, check_id, check_integer
+
+
+class Criticality(enum.IntEnum):
+    """How much it matters that a request is served; more critical is smaller.
+
+    Source: Beyer et al., *Site Reliability Engineering*, chapter 21, "Handling Overload".
+    """
+
+    CRITICAL_PLUS = 0
+    CRITICAL = 1
+    SHEDDABLE_PLUS = 2
+    SHEDDABLE = 3
+
+
+class Reason(enum.Enum):
+    """Why a request was not admitted."""
+
+    POOL_LIMIT = "pool limit"
+    BACKEND_LIMIT = "backend limit"
+    QUEUE_FULL = "queue full"
+    QUEUE_TIMEOUT = "queue timeout"
+    RETRY_BUDGET = "retry budget"
+    HEDGE_BUDGET = "hedge budget"
+    THROTTLED = "throttled"
+    CONCURRENCY = "concurrency"
+    SHED = "shed"
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a gate is told of a request.
+
+    Parameters
+    ----------
+    backend : id of the backend it is to go to; None before one was picked.
+    attempt : 0 for the first attempt, 1 for the first retry, and so on.
+    hedge : whether it is a copy of a request that is still open.
+    after_timeout : whether the attempt before this one timed out.
+    criticality : how much it matters.
+    bits : 64 random bits of its own, kept by its retries; in [0, 2**64).
+
+    Raises
+    ------
+    ConfigError : a parameter is out of its range.
+
+    Examples
+    --------
+    >>> Request(attempt=1).criticality
+    <Criticality.CRITICAL: 1>
+    """
+
+    backend: str | None = None
+    attempt: int = 0
+    hedge: bool = False
+    after_timeout: bool = False
+    criticality: Criticality = Criticality.CRITICAL
+    bits: int = 0
+
+    def __post_init__(self) -> None:
+        if self.backend is not None:
+            check_id(self.backend, "backend")
+        check_integer("attempt", self.attempt, low=0)
+        check_bool("hedge", self.hedge)
+        check_bool("after_timeout", self.after_timeout)
+        check_enum("criticality", self.criticality, Criticality)
+        check_integer("bits", self.bits, low=0, high=2**64 - 1)
+
+    @property
+    def coin(self) -> float:
+        """The bits as a number in [0, 1)."""
+        return (self.bits >> 11) * 2.0**-53
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Whether a request may go, and if not, why.
+
+    Parameters
+    ----------
+    reason : None if it may go.
+    may_wait : whether it may wait in the queue of the gate that refused it.
+    retry_after : seconds after which asking again makes sense; None where nothing is known.
+
+    Examples
+    --------
+    >>> ADMIT.admitted, Decision(Reason.SHED).admitted
+    (True, False)
+    """
+
+    reason: Reason | None = None
+    may_wait: bool = False
+    retry_after: float | None = None
+
+    @property
+    def admitted(self) -> bool:
+        """Whether the request may go."""
+        return self.reason is None
+
+
+ADMIT = Decision()
+FIRST = Request()
