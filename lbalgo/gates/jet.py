@@ -73,7 +73,7 @@ class Jet:
     """
 
     policy: Any
-    horizon: tuple[tuple[str, float], ...] = ()
+    horizon: Any = ()  # what was given, as pairs of id and weight, ascending
 
     def __post_init__(self) -> None:
         if not isinstance(self.policy, MONOTONE):

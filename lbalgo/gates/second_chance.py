@@ -29,7 +29,7 @@ from lbalgo.active import MaglevTable, Structure, TicketPicker, mix64, xxh64
 from lbalgo.errors import ConfigError, NoBackend
 from lbalgo.hashing import XXH64, Hasher, SipHash, check_hasher, key_hasher, policy_from_dict
 from lbalgo.policies.building import KEYED, cursor_of
-from lbalgo.spec import check_integer
+from lbalgo.spec import check_integer, to_dict
 from lbalgo.types import F64, I32, I64, U64, Backend, Picker, Pool
 from lbalgo.view import View, view_of
 
@@ -102,8 +102,7 @@ class SecondChance:
 
     def to_dict(self) -> dict[str, object]:
         """Plain data, without the secret: whoever makes the policy again has to pass it."""
-        hasher = self.hasher.to_dict() if hasattr(self.hasher, "to_dict") else "function"
-        return {"type": "SecondChance", "rows": self.rows, "hasher": hasher, "seed": self.seed}
+        return {name: value for name, value in to_dict(self).items() if name != "secret"}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, object], *, secret: bytes, hasher: Hasher | None = None) -> SecondChance:
