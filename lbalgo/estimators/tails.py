@@ -26,7 +26,7 @@ def binomial_tail(k: int, n: int, p: float) -> float:
     Examples
     --------
     >>> binomial_tail(1, 2, 0.5), round(binomial_tail(3, 10, 0.01), 9)
-    (0.75, 0.000113848)
+    (0.75, 0.000113849)
     """
     check_integer("k", k)
     check_integer("n", n, low=0)

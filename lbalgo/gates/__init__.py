@@ -21,6 +21,7 @@ from lbalgo.gates.throttling import AdaptiveThrottle
 __all__ = [
     "ADMIT",
     "AIMD",
+    "FIRST",
     "AdaptiveConcurrency",
     "AdaptiveThrottle",
     "Criticality",

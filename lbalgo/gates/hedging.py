@@ -2,9 +2,9 @@
 
 Wait until the request is older than the q-quantile of what requests take; then, and not before, send a copy to another
 backend, take the first answer and cancel the other. A share 1 - q of the requests gets a copy, and the tail becomes
-that of the better of two: for exponential times and q = 0.95 the 99th percentile falls from 4.605 to 3.80 means, at 5 % more
-requests. In a pool that is slow as a whole every request would be copied, which is the last thing it needs: so hedges
-have a budget of their own.
+that of the better of two: for exponential times and q = 0.95 the 99th percentile falls from 4.605 to 3.80 means, at 5 %
+more requests. In a pool that is slow as a whole every request would be copied, which is the last thing it needs: so
+hedges have a budget of their own.
 
 The loser's time is not known, only that it took longer: it counts as *censored* (`censored_quantile`). The copy must
 not go to the same backend: hand the first one's id to `exclude`.

@@ -82,7 +82,8 @@ class RetryBudget:
 
     def admit(self, now: float, request: Request = FIRST) -> Decision:
         """First attempts always; a retry if one is paid for."""
-        return ADMIT if request.attempt == 0 or self.balance(now) >= 1.0 - ROUNDING else REFUSED
+        balance = self.balance(now)
+        return ADMIT if request.attempt == 0 or balance >= 1.0 - ROUNDING else REFUSED
 
     def started(self, now: float, request: Request = FIRST) -> None:
         """A first attempt pays in, a retry takes out."""
