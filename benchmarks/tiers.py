@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from typing import Any
 
 import lbalgo as lb
 from lbalgo.gates.second_chance import SecondChance
@@ -25,7 +26,7 @@ def changes(flows: int) -> None:
         "both in one step": [begin, Tiers(fronts[:-1], more)],
         "two backends join, one by one": [begin, joined, Tiers(fronts, (*more, "10.0.1.2"))],
     }
-    setups = [
+    setups: list[tuple[str, Any, Keep]] = [
         ("Maglev, no memory", lb.Maglev(), Keep.NOTHING),
         ("Maglev, flow tables", lb.Maglev(), Keep.TABLE),
         ("Rendezvous, flow tables", lb.Rendezvous(), Keep.TABLE),
@@ -49,7 +50,7 @@ def poles(flows: int) -> None:
     names = [f"10.0.0.{i}" for i in range(100)]
     print("\n64 balancers, 100 backends: what one balancer uses (mean), with one hash in both tiers | with two")
     print(f"  {'':<44}{'reach':>7}{'peak':>7}  | {'reach':>7}{'peak':>7}{'all':>7}")
-    setups = [
+    setups: list[tuple[str, Any, Spray]] = [
         ("RingHash", lb.RingHash(), Spray.RANGE),
         ("RingHash", lb.RingHash(), Spray.MODULO),
         ("Jump", lb.Jump(), Spray.RANGE),

@@ -26,7 +26,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, overload
 
 import numpy as np
 
@@ -38,7 +38,7 @@ from lbalgo.policies.multi_probe import MultiProbe
 from lbalgo.policies.rendezvous import Rendezvous
 from lbalgo.policies.ring_hash import RingHash
 from lbalgo.spec import from_dict
-from lbalgo.types import F64, I32, U64, Backend, Bool, Picker, Pool
+from lbalgo.types import F64, I32, U64, Backend, Bool, Ids, Picker, Pool
 from lbalgo.view import View, members_of, view_of
 
 B = TypeVar("B", bound=Backend)
@@ -91,7 +91,11 @@ class Jet:
         pairs = tuple(sorted((member.id, float(member.weight)) for member in members))
         object.__setattr__(self, "horizon", pairs)
 
-    def build(self, view: Pool[B], *, previous: Picker[B] | None = None) -> JetPicker[B]:
+    @overload
+    def build(self, view: Ids, *, previous: Picker[Endpoint[Any]] | None = None) -> JetPicker[Endpoint[Any]]: ...
+    @overload
+    def build(self, view: Pool[B], *, previous: Picker[B] | None = None) -> JetPicker[B]: ...
+    def build(self, view: Pool[Any], *, previous: Picker[Any] | None = None) -> JetPicker[Any]:
         """A picker for this view, and beside it one for the view with its horizon, in full health."""
         view = view_of(view)
         before = previous if isinstance(previous, JetPicker) else None

@@ -21,16 +21,17 @@ from __future__ import annotations
 from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, overload
 
 import numpy as np
 
 from lbalgo.active import MaglevTable, Structure, TicketPicker, mix64, xxh64
+from lbalgo.endpoint import Endpoint
 from lbalgo.errors import ConfigError, NoBackend
 from lbalgo.hashing import XXH64, Hasher, SipHash, check_hasher, key_hasher, policy_from_dict
 from lbalgo.policies.building import KEYED, cursor_of
 from lbalgo.spec import check_integer, to_dict
-from lbalgo.types import F64, I32, I64, U64, Backend, Picker, Pool
+from lbalgo.types import F64, I32, I64, U64, Backend, Ids, Picker, Pool
 from lbalgo.view import View, view_of
 
 B = TypeVar("B", bound=Backend)
@@ -75,7 +76,13 @@ class SecondChance:
         check_integer("rows", self.rows, low=1, high=2**24)
         check_hasher(self.hasher, self.seed)
 
-    def build(self, view: Pool[B], *, previous: Picker[B] | None = None) -> SecondChancePicker[B]:
+    @overload
+    def build(
+        self, view: Ids, *, previous: Picker[Endpoint[Any]] | None = None
+    ) -> SecondChancePicker[Endpoint[Any]]: ...
+    @overload
+    def build(self, view: Pool[B], *, previous: Picker[B] | None = None) -> SecondChancePicker[B]: ...
+    def build(self, view: Pool[Any], *, previous: Picker[Any] | None = None) -> SecondChancePicker[Any]:
         """A picker for this view; orders are the previous picker's if only states moved."""
         view = view_of(view)
         weighted = np.flatnonzero(view.weights > 0)
