@@ -7,6 +7,7 @@ from lbalgo.endpoint import Endpoint
 from lbalgo.errors import ConfigError, DuplicateBackend, LBError, NoBackend, UnknownBackend
 from lbalgo.events import Stats
 from lbalgo.explaining import Explanation, explain
+from lbalgo.gates import FlowTable, Jet, SecondChance, Sticky
 from lbalgo.hashing import XXH3, XXH64, Hasher, Murmur3, SipHash, hash_key, hash_many
 from lbalgo.loads import InFlight
 from lbalgo.policies import (
@@ -50,8 +51,10 @@ __all__ = [
     "Endpoint",
     "Explanation",
     "FailurePercentage",
+    "FlowTable",
     "Hasher",
     "InFlight",
+    "Jet",
     "Jump",
     "Key",
     "LBError",
@@ -72,11 +75,13 @@ __all__ = [
     "Rendezvous",
     "RingHash",
     "RoundRobin",
+    "SecondChance",
     "Signal",
     "SipHash",
     "SlowStart",
     "State",
     "Stats",
+    "Sticky",
     "SuccessRate",
     "TicketDecided",
     "Ties",

@@ -7,10 +7,10 @@ import pytest
 import lbalgo as lb
 from lbalgo import ConfigError
 from lbalgo.testing import SignalContract, check_picker
-from tests.bad_input import core, machines, policies, snapshots
+from tests.bad_input import affinity, core, machines, policies, snapshots
 from tests.bad_input.rows import ANY
 
-TABLE = [*core.TABLE, *policies.TABLE, *machines.TABLE, *snapshots.TABLE]
+TABLE = [*core.TABLE, *policies.TABLE, *machines.TABLE, *snapshots.TABLE, *affinity.TABLE]
 COVERED = {name for name, *_ in TABLE}
 EXCEPTIONS = {
     **dict.fromkeys(("Backend", "Load", "Picker", "Policy", "Signal", "TicketDecided"), "a protocol"),

@@ -10,12 +10,17 @@ The admission gates decide whether a request should go at all, and again: `gate.
 
 from lbalgo.gates.adaptive_concurrency import AIMD, AdaptiveConcurrency, Gradient2, Vegas
 from lbalgo.gates.admission import Gate, Gates
+from lbalgo.gates.flow_table import FlowStats, FlowTable
 from lbalgo.gates.hedging import Hedging
+from lbalgo.gates.jet import Jet
 from lbalgo.gates.limits import Limits
 from lbalgo.gates.queueing import Order, Queue
 from lbalgo.gates.request import ADMIT, FIRST, Criticality, Decision, Reason, Request
+from lbalgo.gates.request_keys import attribute_key, cookie_value, header_key
 from lbalgo.gates.retry_budget import RetryBudget, RetryConcurrency, RetryQuota
+from lbalgo.gates.second_chance import SecondChance
 from lbalgo.gates.shedding import Shedding
+from lbalgo.gates.sticky import Choice, Fallback, Sticky, Why
 from lbalgo.gates.throttling import AdaptiveThrottle
 
 __all__ = [
@@ -24,12 +29,17 @@ __all__ = [
     "FIRST",
     "AdaptiveConcurrency",
     "AdaptiveThrottle",
+    "Choice",
     "Criticality",
     "Decision",
+    "Fallback",
+    "FlowStats",
+    "FlowTable",
     "Gate",
     "Gates",
     "Gradient2",
     "Hedging",
+    "Jet",
     "Limits",
     "Order",
     "Queue",
@@ -38,6 +48,12 @@ __all__ = [
     "RetryBudget",
     "RetryConcurrency",
     "RetryQuota",
+    "SecondChance",
     "Shedding",
+    "Sticky",
     "Vegas",
+    "Why",
+    "attribute_key",
+    "cookie_value",
+    "header_key",
 ]
