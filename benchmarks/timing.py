@@ -52,7 +52,7 @@ def measure(cases: list[Case], *, rounds: int = 15, slice_ms: float = 3.0) -> di
     for case in cases:
         case.run(1)
         while True:
-            spent = min(_once(case) for _ in range(3))  # one interruption would make slices so short that caches stay cold
+            spent = min(_once(case) for _ in range(3))  # or one interruption makes slices too short to warm caches
             if spent > slice_ms * 1e6 / 4 or case.count > 1 << 24:
                 case.count = max(1, int(case.count * slice_ms * 1e6 / max(spent, 1)))
                 break
