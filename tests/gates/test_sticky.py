@@ -312,6 +312,14 @@ def test_a_full_home_spills_for_this_once():
         assert choice.why is why and (choice.backend is first.backend) == (why is Why.HIT) and choice.cookie is None
 
 
+def test_a_pick_that_spills_does_not_come_back_to_home():
+    gate, pool = dataclasses.replace(STICKY, spill=1.0, fallback=Fallback.PICK), picker()
+    first = gate.pick(pool, now=T, loads=[0] * 8)
+    loads = [99.0 if name == first.backend.id else 1.0 for name in NAMES]
+    chosen = {gate.pick(pool, first.cookie, now=T, loads=loads).backend.id for _ in range(16)}
+    assert chosen == set(NAMES) - {first.backend.id}
+
+
 def test_spilling_passes_those_that_are_full():
     gate, pool = dataclasses.replace(STICKY, spill=1.0), picker()
     first = gate.pick(pool, now=T, loads=[0] * 8)
