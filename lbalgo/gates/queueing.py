@@ -122,7 +122,7 @@ class Queue(Generic[T]):
             return False
         target = self.target * NANOSECONDS
         if self._until is None or at >= self._until:
-            self.overloaded = self._until is not None and not self._first and self._least > target
+            self.overloaded = self._until is not None and self._least > target
             self._until, self._first = at + instant(self.interval), True
         if self._first:
             self._first, self._least = False, delay

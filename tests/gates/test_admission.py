@@ -220,6 +220,8 @@ def test_controlled_delay():
     assert (served, dropped, queue.overloaded) == (2, [], True)
     served, dropped = queue.pop(0.202)
     assert served is None and dropped == list(range(3, 60)), "all have waited for more than 10 ms"
+    queue.push(0.202, "soon")
+    assert queue.pop(0.21) == ("soon", []) and queue.overloaded, "8 ms are within twice the target"
     for k in range(3):
         queue.push(0.21, k)
     assert queue.pop(0.212) == (0, []), "2 ms are no reason"
@@ -325,8 +327,10 @@ def test_retries_in_flight():
         assert gate.admit(0.0, RETRY).admitted
         gate.started(0.0, RETRY)
     assert gate.admit(0.0, RETRY).reason is Reason.RETRY_BUDGET and gate.admit(0.0).admitted
-    for _ in range(17):
+    for _ in range(16):
         gate.started(0.0)
+    assert not gate.admit(0.0, RETRY).admitted, "4 of 19 are more"
+    gate.started(0.0)
     assert gate.admit(0.0, RETRY).admitted, "4 of 20 are 20 %"
     gate.started(0.0, RETRY)
     assert not gate.admit(0.0, RETRY).admitted
@@ -516,6 +520,8 @@ def test_vegas_by_hand():
     assert steps(Vegas(probe=0), busy) == [20.0, 26.0, 26.0, 26.0, 25.0]
     # queue ceil(20 * (1 - 1/1.08)) = 2: below 3, +1; a drop: -1
     assert steps(Vegas(probe=0), [(0.1, 20, False), (0.108, 20, False), (0.108, 21, True)]) == [20.0, 21.0, 20.0]
+    # queue ceil(20 * (1 - 1/1.05)) = 1: none to speak of, +6
+    assert steps(Vegas(probe=0), [(0.1, 20, False), (0.105, 20, False)]) == [20.0, 26.0]
     assert steps(Vegas(initial=150, probe=0), [(0.1, 150, False), (0.1, 150, False)])[-1] == 162.0
     assert steps(Vegas(initial=1, probe=0), [(0.1, 1, False), (0.1, 1, True)])[-1] == 1.0
 
@@ -618,6 +624,7 @@ def test_the_laws_of_shedding(u, v, bits):
 
 
 def test_the_share_that_is_shed():
+    assert Shedding().admit(0.0, Request(bits=0)).admitted, "nothing is shed of a share of 0"
     gate, rng = Shedding(), np.random.default_rng(6)
     gate.measured(0.75, 0.0)
     coins = [int(b) for b in rng.integers(2**64, size=4000, dtype=np.uint64)]

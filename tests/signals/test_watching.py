@@ -198,13 +198,14 @@ def test_slow_backends_are_found_and_no_others(n, slow):
     assert out(signal, n) == slow
 
 
-def test_the_worst_is_ejected_first_then_by_id():
+@pytest.mark.parametrize(("slow", "first", "then"), [(0.9, "1", "3"), (1.8, "3", "1")])
+def test_the_worst_is_ejected_first_then_by_id(slow, first, then):
     signal = pool(5, LatencyQuantile(0.5), max_ejection_percent=20)
-    for slot, seconds in enumerate((0.1, 0.9, 0.1, 0.9, 0.1)):
+    for slot, seconds in enumerate((0.1, 0.9, 0.1, slow, 0.1)):
         for _ in range(50):
             signal.observe(slot, OK, seconds, 1.0)
     signal.advance(10.0)
-    assert [(type(e).__name__, e.id) for e in signal.drain_events()] == [("Ejected", "1"), ("EjectionWithheld", "3")]
+    assert [(type(e).__name__, e.id) for e in signal.drain_events()] == [("Ejected", first), ("EjectionWithheld", then)]
 
 
 def test_an_interval_has_its_own_latencies():
@@ -323,6 +324,13 @@ def test_one_budget_and_a_new_beginning_when_withheld():
     ]
     signal.observe(1, BAD, None, 1.0)
     assert signal.drain_events() == [EjectionWithheld(1.0, "1", "Breaker", "budget")]
+
+
+def test_a_withheld_verdict_begins_the_average_anew():
+    signal = pool(2, FailureEwma(request_volume=1), max_ejection_percent=0, always_eject_one=False)
+    for k in range(1, 101):
+        signal.observe(0, BAD, None, k / 10)
+    assert [e.now for e in signal.drain_events()] == [6.7], "and not with every failure from then on"
 
 
 def test_the_first_listed_speaks_where_several_do():
