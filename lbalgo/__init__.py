@@ -1,6 +1,6 @@
 """Which backend gets the next request, and how that decision stays right: load balancing as pure algorithms."""
 
-from lbalgo import events, measure
+from lbalgo import estimators, events, gates, measure
 from lbalgo.active import kernels
 from lbalgo.balancer import Balancer, Lease
 from lbalgo.endpoint import Endpoint
@@ -26,11 +26,16 @@ from lbalgo.policies import (
     WeightedRoundRobin,
 )
 from lbalgo.signals import (
+    Breaker,
     ConsecutiveErrors,
     ConsecutiveGatewayErrors,
+    FailureEwma,
     FailurePercentage,
+    LatencyQuantile,
     OutlierEjection,
+    Sequential,
     SlowStart,
+    Statistical,
     SuccessRate,
 )
 from lbalgo.types import Backend, Key, Load, Outcome, Picker, Policy, Signal, State, TicketDecided
@@ -44,12 +49,14 @@ __all__ = [
     "Backend",
     "Balancer",
     "BoundedLoad",
+    "Breaker",
     "ConfigError",
     "ConsecutiveErrors",
     "ConsecutiveGatewayErrors",
     "DuplicateBackend",
     "Endpoint",
     "Explanation",
+    "FailureEwma",
     "FailurePercentage",
     "FlowTable",
     "Hasher",
@@ -58,6 +65,7 @@ __all__ = [
     "Jump",
     "Key",
     "LBError",
+    "LatencyQuantile",
     "Lease",
     "LeastConnections",
     "LeastLoaded",
@@ -76,10 +84,12 @@ __all__ = [
     "RingHash",
     "RoundRobin",
     "SecondChance",
+    "Sequential",
     "Signal",
     "SipHash",
     "SlowStart",
     "State",
+    "Statistical",
     "Stats",
     "Sticky",
     "SuccessRate",
@@ -88,8 +98,10 @@ __all__ = [
     "UnknownBackend",
     "View",
     "WeightedRoundRobin",
+    "estimators",
     "events",
     "explain",
+    "gates",
     "hash_key",
     "hash_many",
     "kernels",

@@ -23,7 +23,7 @@ EXCEPTIONS = {
     "kernels": "takes nothing",
     **dict.fromkeys(("Stats", "events"), "frozen records that the balancer and the signals fill in"),
     "Explanation": "a frozen record that `explain` fills in",
-    "measure": "a module, with bad-input tests of its own",
+    **dict.fromkeys(("estimators", "gates", "measure"), "a module, with bad-input tests of its own"),
 }
 CASES = [
     pytest.param(make, state, call, error, facts, id=f"{name}-{block}-{row}")

@@ -103,6 +103,11 @@ TABLE = [
             (lb.SuccessRate, "request_volume", (0, 1.5, True)),
             (lb.FailurePercentage, "minimum_hosts", (0, 1.5)),
             (lb.FailurePercentage, "request_volume", (0, 1.5)),
+            (lb.Statistical, "false_ejections", (0, -1, 1.1, NAN, "1")),
+            (lb.Sequential, "healthy", (0, -0.1, NAN)),
+            (lb.FailureEwma, "window", (0.0, -1.0, NAN, "1")),
+            (lb.LatencyQuantile, "quantile", (0, 1.0, NAN)),
+            (lb.Breaker, "probes", (0, 1.5, True)),
         )
     ),
     *(
