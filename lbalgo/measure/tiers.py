@@ -153,7 +153,7 @@ def breakage(
         broken = whole & ~lost & ~found
         whole &= ~lost & ~broken
         if keep in (Keep.TABLE, Keep.JET):
-            worth = whole if keep is Keep.TABLE else whole & (picker.must_track(tickets) | (owner != home))
+            worth = whole if keep is Keep.TABLE else whole & picker.must_track(tickets)
             knows[at[worth], np.flatnonzero(worth)] = True
         if number:
             out.append(

@@ -142,6 +142,33 @@ def test_flows_stay_when_backends_join():
     assert flows.flows() == {name: (before + fresh).count(name) for name in "abc"}
 
 
+def moved(**more):
+    """Whether each of five known flows is decided anew, asked the last one first."""
+    flows, two, three = FlowTable(100, 10.0), pool(["a", "b"]), pool(["a", "b", "c"])
+    keys = [key for key in range(200) if three.pick(key).id == "c"][:5]
+    for now in (0.0, 1.0):
+        for key in keys:
+            flows.pick(two, key, now=now)
+    return [flows.pick(three, key, **{"now": 2.0, **more}).id == "c" for key in reversed(keys)], flows.stats()
+
+
+def test_a_flow_that_opens_is_decided_anew():
+    assert moved()[0] == [False] * 5
+    anew, stats = moved(opening=True)
+    assert anew == [True] * 5 and stats.ended == 5 and stats.hits == 5
+
+
+def test_idle_flows_are_decided_anew_even_if_they_were_not_yet_swept():
+    assert moved(now=10.9)[0] == [False] * 5
+    anew, stats = moved(now=11.0)
+    assert anew == [True] * 5 and stats.expired == 5 and stats.old == 0
+
+
+def test_flows_of_excluded_backends_move():
+    anew, stats = moved(exclude={"a", "b"})
+    assert anew == [True] * 5 and stats.moved == 5
+
+
 def test_the_least_recently_used_goes_first():
     flows, picker = FlowTable(4, young_share=0.25), pool()  # room for three old flows
     for now, key in enumerate("aabbccab"):  # the last to be used again are a and b

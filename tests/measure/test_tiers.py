@@ -48,6 +48,12 @@ def test_a_balancer_leaves_after_a_backend_joined(spray, moved, keep):
     assert joined.broken == 0 and binomial(left.broken, moved / 21)
 
 
+def test_a_flow_breaks_once():
+    steps = [Tiers(L, B), Tiers(L, (*B, "new")), Tiers(L, (*B, "new")), Tiers(L, B)]
+    joined, same, left = breakage(RENDEZVOUS, steps, keep=Keep.NOTHING)
+    assert joined.broken > 0 and same.broken == left.broken == left.lost == 0
+
+
 def test_what_is_held():
     steps = [Tiers(L, B), Tiers(L, (*B, "new"))]
     table, jet = (breakage(RENDEZVOUS, steps, keep=keep)[0].held for keep in (Keep.TABLE, Keep.JET))
