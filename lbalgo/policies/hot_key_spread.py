@@ -46,6 +46,7 @@ K = 8  # backends a key may have at most; a key of 8 % then stays within a share
 SHARE = 0.01  # suits a pool of a few dozen: a quarter of the mean load at 25 backends
 ROOM = 4  # counters for each key that could be hot: an error of at most share / 4
 EVIDENCE = 10  # a key at the threshold has been seen about so many times before any key is hot
+LEAST_SHARE = 2.0**-22  # its sketch then has as many counters as one may have
 GAMMA, WORD = 0x9E3779B97F4A7C15, (1 << 64) - 1
 
 
@@ -57,7 +58,7 @@ class HotKeySpread:
     ----------
     policy : the base policy; it must not look at a load of its own.
     k : the most backends a key may have, >= 1.
-    share : of all requests, in (0, 1]: what one key may put on one backend. A quarter of 1 / N is a good start.
+    share : of all requests, 2**-22 to 1: what one key may put on one backend. A quarter of 1 / N is a good start.
     capacity : counters of the sketch, >= 1 / share; None for 4 / share.
     half_life : seconds after which a request counts one half; None counts for ever.
 
@@ -93,7 +94,7 @@ class HotKeySpread:
         if isinstance(self.policy, type) or not callable(getattr(self.policy, "build", None)):
             raise ConfigError("policy", self.policy, "must be a policy, such as Rendezvous()")
         check_integer("k", self.k, low=1)
-        check_real("share", self.share, low=0.0, high=1.0, open_low=True)
+        check_real("share", self.share, low=LEAST_SHARE, high=1.0)
         if self.capacity is not None:
             check_integer("capacity", self.capacity, low=math.ceil(1 / self.share))
         self._sketch()
