@@ -16,7 +16,7 @@ the address can tell these apart. Of an IPv6 address a host chooses the lower 64
 
 The bulk functions take columns and give a pair (data, offsets), which `hash_many` and `picker.tickets` take as it is.
 
-Costs: scalar O(1), about a microsecond, most of it reading addresses; bulk a few passes over the columns.
+Costs: scalar O(1), most of it reading addresses from text; bulk a few passes over the columns.
 Source: RFC 8981 (temporary addresses), RFC 9000 5.1 and 17 (connection ids), RFC 4291 2.5.5.2 (mapped addresses).
 """
 
