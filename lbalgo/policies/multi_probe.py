@@ -14,7 +14,7 @@ backend even that out: V of them divide it by sqrt(V).
 A backend's rank is its least distance from any probe, which no other backend can change: disruption is minimal.
 Heavier backends have more points, as on the plain ring, with the same prefix property.
 
-Costs: build O(T log T); pick O(k); memory 20 to 28 bytes a point; disruption minimal.
+Costs: build O(T log T); pick O(k); memory 28 to 44 bytes a point; disruption minimal.
 Source: Appleton and O'Reilly, "Multi-probe consistent hashing", 2015, arXiv 1505.00062. The law of the shares is
 derived in docs/theory/multi_probe.md.
 """
@@ -62,7 +62,7 @@ class MultiProbe:
     ------
     ConfigError : a parameter is invalid; at build, a positive weight that gets no point, or more than 8388608 points.
 
-    Costs: build O(T log T) for T points; pick O(probes) searches; walk O(T log probes); memory 20 to 28 T bytes;
+    Costs: build O(T log T) for T points; pick O(probes) searches; walk O(T log probes); memory 28 to 44 T bytes;
     disruption minimal, per key. `shares` is exact, by the law above; with more than 10 acceptance coins in play it is
     the mean of the law over 1024 fixed draws of them.
     Source: Appleton and O'Reilly 2015.

@@ -14,7 +14,7 @@ by the same arithmetic of doubles. What differs:
 Points of equal hash occur only where endpoints share a key; the earlier one in the list then wins.
 
 Costs: build O(T) hashes and a sort, once for a list of endpoints; pick O(1), more where endpoints fail; memory 12 bytes
-a point and 8 to 16 of index. Described only: not replayed against a program (Envoy's ring is).
+a point and 16 to 32 of index. Described only: not replayed against a program (Envoy's ring is).
 Sources: gRPC A42, A61, A76.
 """
 
@@ -70,7 +70,7 @@ class RingHash:
     Listing order matters: it decides who gets the last points; an endpoint that gets none is not eligible. Factors of
     signals are not looked at.
 
-    Costs: build O(T), once for a list; pick O(1); memory 20 to 28 T bytes. Disruption: a failure moves only that
+    Costs: build O(T), once for a list; pick O(1); memory 28 to 44 T bytes. Disruption: a failure moves only that
     endpoint's keys; joins and leaves move keys between those that stay too, as in Envoy. `shares` is exact.
     Source: gRPC A42, A61, A76. Described only.
 
