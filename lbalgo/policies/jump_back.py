@@ -1,9 +1,11 @@
 """JumpBack: equal shares by arithmetic on the key alone, for pools in which anybody may leave and come back.
 
 Backends have *seats*, 0, 1, 2, …. A key has an order of all seats; the first of it that is taken serves. The order is
-made of JumpBackHash, which maps a key to one of n buckets in constant expected time, with balance as good as chance
+made after JumpBackHash, which maps a key to one of n buckets in constant expected time, with balance as good as chance
 allows and no key moved but to the newest bucket; it goes on with the consistent choose-k construction, whose sets of
-the first k are uniform, nested, and change by one seat at most when a seat is added. Two things follow. A key whose
+the first k are uniform, nested, and change by one seat at most when a seat is added. (The published function draws all
+ranges of buckets from one word; that is too little here, so each range has words of its own: docs/theory/jump_back.md.
+`lbalgo.active.jump_back` is the published one.) Two things follow. A key whose
 seat falls free moves and no other does, and when it is taken again the key is back. And which seats are taken decides
 alone: no list of past events is kept, unlike in AnchorHash or MementoHash.
 
@@ -55,7 +57,7 @@ class JumpBack:
 
     Built with neither `seats` nor `previous`, backends take seats in order of id. Weight 0 keeps the seat, unserved.
 
-    Costs: build O(N log N); pick O(1) expected (5/3 random words at most) without free seats, else (t + 1) / (a + 1)
+    Costs: build O(N log N); pick O(1) expected (3.2 random words at most) without free seats, else (t + 1) / (a + 1)
     seats in the mean with a of t taken, at a cost that grows with the square; walk O(N^2); memory 4 bytes a seat;
     disruption minimal, per key. `shares` is the law: equal, and with coins in play the chance of being first to accept.
     Source: Ertl 2025; Neubeck 2025.

@@ -12,6 +12,8 @@ from lbalgo.errors import ConfigError
 from lbalgo.reference.hashing import GAMMA, WORD, mix64
 from lbalgo.reference.structure import Structure
 
+LEVEL = 0xD1B54A32D192ED03  # any odd constant other than GAMMA: sets the words of one range apart
+
 
 def jump_back(ticket: int, buckets: int) -> int:
     """The published function: the bucket, in [0, buckets), of a 64-bit ticket; buckets in [1, 2**31)."""
@@ -40,6 +42,25 @@ def jump_back(ticket: int, buckets: int) -> int:
     return 0
 
 
+def bucket(ticket: int, buckets: int) -> int:
+    """As `jump_back`, with words of its own for each range: only so are the buckets at two sizes independent."""
+    u = mix64((ticket + GAMMA) & WORD) & ((1 << (buckets - 1).bit_length()) - 1)
+    while u:
+        q = 1 << (u.bit_length() - 1)
+        state = (ticket + q * LEVEL) & WORD
+        b = q + (mix64(state) & (q - 1))
+        while b >= buckets:
+            state = (state + GAMMA) & WORD
+            w = mix64(state)
+            b = w & (2 * q - 1)
+            if b >= buckets:
+                b = (w >> 32) & (2 * q - 1)
+        if b >= q:
+            return b
+        u ^= q
+    return 0
+
+
 def _order(ticket: int, buckets: int) -> Iterator[int]:
     """Every bucket once, in the ticket's order."""
     chosen: list[int] = []  # so far, descending
@@ -47,7 +68,7 @@ def _order(ticket: int, buckets: int) -> Iterator[int]:
         below = buckets
         for j in range(k + 1):
             i = k - j
-            candidate = jump_back(mix64(ticket ^ mix64(i)) if i else ticket, below - i) + i
+            candidate = bucket(mix64(ticket ^ mix64(i)) if i else ticket, below - i) + i
             if j == k or candidate > chosen[j]:
                 chosen.insert(j, candidate)
                 yield candidate

@@ -2,7 +2,6 @@
 
 import pytest
 
-from lbalgo.policies.jump_back import JumpBack
 from tests.both import both
 
 KEYS = (0x7F7487EE708C8A96, 0x6265648FBC797F25, 0x85EF23A0B545D53B)
@@ -12,10 +11,3 @@ KEYS = (0x7F7487EE708C8A96, 0x6265648FBC797F25, 0x85EF23A0B545D53B)
 @pytest.mark.parametrize(("buckets", "answers"), [(2, [1, 0, 0]), (3, [1, 0, 2])])
 def test_published_values(module, buckets, answers):
     assert [module.jump_back(key, buckets) for key in KEYS] == answers
-    assert [module.choose(key, 1, buckets)[0] for key in KEYS] == answers
-    assert [module.SeatMap(list(range(buckets)), buckets).slot(key) for key in KEYS] == answers
-
-
-def test_pickers_give_the_published_values():
-    picker = JumpBack().build(["a", "b", "c"])
-    assert [picker.slot(key) for key in KEYS] == [1, 0, 2]

@@ -153,5 +153,5 @@ def test_frozen():
     assert [two.backends[s].id for s in two.pick_many(tickets)] == list(TWO)
 
 
-FROZEN = [3, 2, 3, 0, 1, 2, 3, 2, 3, 2, 0, 2]  # says nothing of correctness: a change has to be meant
-TWO = "dadaddddddaa"
+FROZEN = [3, 0, 2, 0, 2, 3, 1, 0, 2, 2, 1, 3]  # says nothing of correctness: a change has to be meant
+TWO = "dadaddaadaad"
