@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import random
+from collections.abc import Iterable
 from typing import Any
 
 from lbalgo.compat import envoy
@@ -240,12 +241,13 @@ def capture(configs: list[Config], origins: Origins) -> list[list[int | None]]:
 
 
 def predict(config: Config, seen: list[int | None]) -> list[int | None]:
-    hosts, states = [], {}
-    for index, (host, address) in enumerate(zip(config["hosts"], config["addresses"], strict=True)):
+    hosts, states, listed = [], {}, _listed(config)
+    for place, index in enumerate(listed):
+        host = config["hosts"][index]
         zone = host.get("zone", "")
         hosts.append(
             envoy.Host(
-                address,
+                config["addresses"][index],
                 host["weight"],
                 hash_key=host.get("hash_key"),
                 hostname=host.get("hostname", ""),
@@ -255,7 +257,21 @@ def predict(config: Config, seen: list[int | None]) -> list[int | None]:
             )
         )
         if "health" in host:
-            states[index] = _STATES[host["health"]]
+            states[place] = _STATES[host["health"]]
+    found = _decisions(config, hosts, states, seen)
+    return [None if place is None else listed[place] for place in found]
+
+
+def _listed(config: Config) -> list[int]:
+    """The hosts in the order of the configuration that Envoy gets: one locality of a priority after the other."""
+    groups: dict[tuple[int, str], list[int]] = {}
+    for index, host in enumerate(config["hosts"]):
+        groups.setdefault((host.get("priority", 0), host.get("zone", "")), []).append(index)
+    return [index for group in groups.values() for index in group]
+
+
+def _decisions(config: Config, hosts: list[Any], states: dict[int, State], seen: list[int | None]) -> list[int | None]:
+    """Places in the list of hosts."""
     if config["policy"] in ("round_robin", "least_request"):
         return _fitted(config, hosts, states, seen)
     player = Player(policy(config), hosts, states)
@@ -279,21 +295,21 @@ def _fitted(config: Config, hosts: list[Any], states: dict[int, State], seen: li
     """The run from the starting point that explains the first decisions, and all if there is one that does."""
     turns: Any = envoy.RoundRobin if config["policy"] == "round_robin" else envoy.LeastRequest
     shared = {"healthy_panic_threshold": config["panic"]} if "panic" in config else {}
-    weighted = len({host.weight for host in hosts}) > 1
-    period = sum(host.weight for host in hosts)  # starting points that differ by it differ in ties at most
+    starts: Iterable[int] = range(len(hosts))
+    if len({host.weight for host in hosts}) > 1:  # by the phase that a start gives, and in rare ties by its rounding
+        rng = random.Random(1)
+        starts = (rng.randrange(_STARTS) for _ in range(5000))
     best: list[int | None] = []
-    for great in _GREAT if weighted else (0,):
-        for start in range(great // period * period, great // period * period + period):
-            made = turns(start=start, **shared)
-            if _run(config, Player(made, hosts, states), 40) != seen[:40]:
-                continue
+    for start in starts:
+        made = turns(start=start, **shared)
+        if _run(config, Player(made, hosts, states), 40) == seen[:40]:
             best = _run(config, Player(made, hosts, states), REQUESTS)
             if best == seen:
                 return best
     return best or _run(config, Player(turns(**shared), hosts, states), REQUESTS)
 
 
-_GREAT = (200_000_000, 400_000_000, 100_000_000, 50_000_000, 20_000_000, 5_000_000, 1_000_000)  # starting points
+_STARTS = 429496729  # those that the scheduler tells apart
 
 
 def _run(config: Config, player: Player, count: int) -> list[int | None]:
