@@ -30,9 +30,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from lbalgo.errors import ConfigError
-from lbalgo.hashing import hash_key
 from lbalgo.spec import LIMIT, check_integer, check_real, check_time
 from lbalgo.types import Key
+from lbalgo.written_keys import raw_key, read_key, written_key
 
 CAPACITY = 1024  # no key of more than 0.1 % of the requests is missed
 RESCALE = 32.0  # half-lives after which the unit is renewed; 2**32 in a double leaves 20 bits below a request
@@ -196,6 +196,11 @@ class HeavyHitters:
             count, error = count / self._unit, error / self._unit
         return HeavyHitter(key, count, error)
 
+    def share(self, key: Key) -> float:
+        """The most that a key that is kept can have of the total; 0 of one that is not."""
+        entry = self._kept.get(raw_key(key))
+        return 0.0 if entry is None else entry[0] / self._total
+
     def top(self, n: int | None = None) -> list[HeavyHitter]:
         """The n keys of the greatest counts, greatest first, or all that are kept."""
         order = sorted(self._kept.items(), key=lambda item: (-item[1][0], item[0]))
@@ -257,7 +262,7 @@ class HeavyHitters:
         """The state as plain data: counts as of the latest instant, no instants."""
         bound = self.floor if len(self._kept) < self.capacity else 0
         order = [self._kept[name] for _, _, name in sorted(self._heap, key=lambda place: place[1])]  # ties go by coming
-        keys = [[*_written(hot.key), hot.count, hot.error] for hot in map(self._shown, order)]
+        keys = [[*written_key(hot.key), hot.count, hot.error] for hot in map(self._shown, order)]
         return {"type": "HeavyHitters", "total": self.total, "floor": bound, "keys": keys}
 
     def restore(self, state: Mapping[str, Any], now: float) -> None:
@@ -280,7 +285,7 @@ class HeavyHitters:
         for row in rows:
             if not isinstance(row, (list, tuple)) or len(row) != 4:
                 raise ConfigError("state['keys']", row, "must be kind, key, count and error")
-            key = _read(row[0], row[1])
+            key = read_key(row[0], row[1])
             count, error = _weight("state['keys']", row[2]), _weight("state['keys']", row[3])
             if error > count or count < floor or raw_key(key) in kept:
                 raise ConfigError("state['keys']", row, "must be kept once, with floor and error at most its count")
@@ -310,44 +315,6 @@ class HeavyHitters:
         return f"HeavyHitters(capacity={self.capacity}" + (
             f", half_life={self.half_life!r})" if self.half_life else ")"
         )
-
-
-def raw_key(key: Key) -> bytes:
-    """The bytes a key is hashed as.
-
-    Examples
-    --------
-    >>> raw_key("a"), raw_key(97)
-    (b'a', b'a\\x00\\x00\\x00\\x00\\x00\\x00\\x00')
-    """
-    if type(key) is bytes:
-        return key
-    if type(key) is not str:
-        hash_key(key)  # refuses what is no key
-    if isinstance(key, str):
-        try:
-            return key.encode()
-        except UnicodeEncodeError:
-            raise ConfigError("key", key, "must have a UTF-8 form") from None
-    return bytes(key) if isinstance(key, (bytes, bytearray, memoryview)) else int(key).to_bytes(8, "little")
-
-
-def _written(key: Key) -> tuple[str, Any]:
-    if isinstance(key, str):
-        return "str", key
-    return ("bytes", bytes(key).hex()) if isinstance(key, (bytes, bytearray, memoryview)) else ("int", int(key))
-
-
-def _read(kind: object, written: Any) -> Key:
-    try:
-        if kind == "bytes" and isinstance(written, str):
-            return bytes.fromhex(written)
-        if (kind == "str" and type(written) is str) or (kind == "int" and type(written) is int):
-            raw_key(written)
-            return written
-    except ValueError:  # a ConfigError of the key's is one
-        pass
-    raise ConfigError("state['keys']", [kind, written], "must begin with 'str', 'bytes' or 'int' and such a key")
 
 
 def _weight(name: str, value: Any) -> float:

@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import lbalgo as lb
-from lbalgo.sketches import HeavyHitter, HeavyHitters, raw_key
+from lbalgo.sketches import HeavyHitter, HeavyHitters
+from lbalgo.written_keys import raw_key
 
 STREAMS = st.lists(st.tuples(st.sampled_from("abcdefghijklmno"), st.integers(1, 5)), max_size=120)
 
@@ -55,6 +56,7 @@ def assert_law(sketch, counts, bound):
         else:
             assert hot.least <= counts[key] <= hot.count
             assert hot.error <= sketch.floor
+            assert sketch.share(key) == hot.count / n
     for j in range(1, sketch.capacity):
         above = {hot.key for hot in sketch.above((sketch.capacity + 1 - j) / sketch.capacity)}
         assert all(key in above for key in counts if counts[key] * sketch.capacity > n * (sketch.capacity + 1 - j))

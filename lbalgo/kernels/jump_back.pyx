@@ -5,10 +5,10 @@
 would be in ever smaller ranges whose bounds are powers of two, from the top down, integers only.
 
 `choose` orders all buckets: the sets of the first k are nested in k, uniform over all sets of k of n buckets, and
-change by one bucket at most when n grows by one. That needs a function whose answers at *two* sizes are as independent as they
-can be. The published one takes the bits of all its ranges from one word, which is enough for each size alone; of the
-tickets in bucket 6 of 7, though, 12, 19 and 17 of 48 are in buckets 0, 1 and 2 of 3. So here each range has words of its
-own. `SeatMap` serves a ticket by the first bucket of its order that is taken.
+change by one bucket at most when n grows by one. That needs a function whose answers at *two* sizes are as independent
+as they can be. The published one takes the bits of all its ranges from one word, which is enough for each size alone;
+of the tickets in bucket 6 of 7, though, 12, 19 and 17 of 48 are in buckets 0, 1 and 2 of 3. So here each range has
+words of its own. `SeatMap` serves a ticket by the first bucket of its order that is taken.
 """
 cimport cython
 cimport numpy as cnp

@@ -30,7 +30,7 @@ def test_widths_are_those_of_the_formula(counts, k, share):
     picker = fed(HotKeySpread(lb.Rendezvous(), k, share), dict(enumerate(counts)))
     total = sum(counts)
     for key, count in enumerate(counts):
-        wanted = 1 if share * total < 10 else min(k, math.ceil(count / (share * total)))
+        wanted = 1 if share * total < 10 else min(k, math.ceil(count / total / share))
         assert picker.width(key) == wanted
         assert count / total <= wanted * share * (1 + 1e-12) or wanted == k or share * total < 10
     assert picker.width("never seen") == 1
