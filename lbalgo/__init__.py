@@ -12,17 +12,23 @@ from lbalgo.hashing import XXH3, XXH64, Hasher, Murmur3, SipHash, hash_key, hash
 from lbalgo.loads import InFlight
 from lbalgo.policies import (
     BoundedLoad,
+    HotKeySpread,
     Jump,
+    JumpBack,
     LeastConnections,
     LeastLoaded,
     Lookup,
     Maglev,
+    MultiProbe,
     PowerOfTwo,
     Random,
     Rendezvous,
     RingHash,
     RoundRobin,
+    StableTable,
+    TableLayout,
     Ties,
+    TopK,
     WeightedRoundRobin,
 )
 from lbalgo.signals import (
@@ -38,6 +44,7 @@ from lbalgo.signals import (
     Statistical,
     SuccessRate,
 )
+from lbalgo.sketches import HeavyHitter, HeavyHitters
 from lbalgo.types import Backend, Key, Load, Outcome, Picker, Policy, Signal, State, TicketDecided
 from lbalgo.view import View
 
@@ -60,9 +67,13 @@ __all__ = [
     "FailurePercentage",
     "FlowTable",
     "Hasher",
+    "HeavyHitter",
+    "HeavyHitters",
+    "HotKeySpread",
     "InFlight",
     "Jet",
     "Jump",
+    "JumpBack",
     "Key",
     "LBError",
     "LatencyQuantile",
@@ -72,6 +83,7 @@ __all__ = [
     "Load",
     "Lookup",
     "Maglev",
+    "MultiProbe",
     "Murmur3",
     "NoBackend",
     "Outcome",
@@ -88,13 +100,16 @@ __all__ = [
     "Signal",
     "SipHash",
     "SlowStart",
+    "StableTable",
     "State",
     "Statistical",
     "Stats",
     "Sticky",
     "SuccessRate",
+    "TableLayout",
     "TicketDecided",
     "Ties",
+    "TopK",
     "UnknownBackend",
     "View",
     "WeightedRoundRobin",

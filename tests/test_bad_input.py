@@ -7,10 +7,10 @@ import pytest
 import lbalgo as lb
 from lbalgo import ConfigError
 from lbalgo.testing import SignalContract, check_picker
-from tests.bad_input import affinity, core, machines, policies, snapshots
+from tests.bad_input import affinity, core, machines, policies, relatives, snapshots
 from tests.bad_input.rows import ANY
 
-TABLE = [*core.TABLE, *policies.TABLE, *machines.TABLE, *snapshots.TABLE, *affinity.TABLE]
+TABLE = [*core.TABLE, *policies.TABLE, *machines.TABLE, *snapshots.TABLE, *affinity.TABLE, *relatives.TABLE]
 COVERED = {name for name, *_ in TABLE}
 EXCEPTIONS = {
     **dict.fromkeys(("Backend", "Load", "Picker", "Policy", "Signal", "TicketDecided"), "a protocol"),
@@ -23,6 +23,7 @@ EXCEPTIONS = {
     "kernels": "takes nothing",
     **dict.fromkeys(("Stats", "events"), "frozen records that the balancer and the signals fill in"),
     "Explanation": "a frozen record that `explain` fills in",
+    "HeavyHitter": "a frozen record that `HeavyHitters` fills in",
     **dict.fromkeys(("estimators", "gates", "measure"), "a module, with bad-input tests of its own"),
 }
 CASES = [

@@ -1,27 +1,39 @@
 """Policies: frozen specifications that build pickers, one algorithm a file."""
 
 from lbalgo.policies.bounded_load import BoundedLoad
+from lbalgo.policies.hot_key_spread import HotKeySpread
 from lbalgo.policies.jump import Jump
+from lbalgo.policies.jump_back import JumpBack
 from lbalgo.policies.least_loaded import LeastConnections, LeastLoaded, Ties
 from lbalgo.policies.maglev import Maglev
+from lbalgo.policies.multi_probe import MultiProbe
 from lbalgo.policies.power_of_two import PowerOfTwo
 from lbalgo.policies.rendezvous import Rendezvous
 from lbalgo.policies.ring_hash import Lookup, RingHash
 from lbalgo.policies.round_robin import RoundRobin, WeightedRoundRobin
+from lbalgo.policies.stable_table import StableTable
+from lbalgo.policies.table_layout import TableLayout
+from lbalgo.policies.top_k import TopK
 from lbalgo.policies.weighted_random import Random
 
 __all__ = [
     "BoundedLoad",
+    "HotKeySpread",
     "Jump",
+    "JumpBack",
     "LeastConnections",
     "LeastLoaded",
     "Lookup",
     "Maglev",
+    "MultiProbe",
     "PowerOfTwo",
     "Random",
     "Rendezvous",
     "RingHash",
     "RoundRobin",
+    "StableTable",
+    "TableLayout",
     "Ties",
+    "TopK",
     "WeightedRoundRobin",
 ]
