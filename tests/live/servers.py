@@ -72,15 +72,16 @@ def daemon(
             cwd=log.parent,
         )
     try:
-        until = time.monotonic() + patience
         for port in ports:
-            _await(process, port, until, log)
+            listens(process, port, log, patience)
         yield process
     finally:
         end(process, kill)
 
 
-def _await(process: subprocess.Popen[bytes], port: int, until: float, log: Path) -> None:
+def listens(process: subprocess.Popen[bytes], port: int, log: Path, patience: float = 20.0) -> None:
+    """Returns once the process listens on the port; `patience` in seconds."""
+    until = time.monotonic() + patience
     while True:
         if process.poll() is not None:
             raise Failed(f"{process.args!r} ended with {process.returncode}: {tail(log)}")
