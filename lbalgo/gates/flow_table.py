@@ -32,9 +32,9 @@ from typing import Any
 
 from lbalgo.errors import ConfigError
 from lbalgo.gates.members import Members, Standing, members_of
-from lbalgo.sketches import raw_key
 from lbalgo.spec import LIMIT, check_bool, check_id, check_integer, check_real, check_time
 from lbalgo.types import Key
+from lbalgo.written_keys import raw_key
 
 CAPACITY = 65_536  # flows; ours
 IDLE = 350.0  # seconds; AWS Network Load Balancer's default for TCP flows
