@@ -55,6 +55,12 @@ def test_whoever_comes_back_finds_its_seat():
     assert picker.policy.seats == tuple("abcdef")
 
 
+def test_free_seats_at_the_end_leave_no_trace():
+    shrunk = JumpBack().build(["a", "b"], previous=JumpBack().build(["a", "b", "c", "d"]))
+    assert shrunk.fingerprint() == JumpBack().build(["a", "b"]).fingerprint()
+    assert shrunk.structure.size == 2
+
+
 def test_a_stranger_takes_the_first_free_seat_and_with_it_the_leavers_keys():
     picker = JumpBack().build(list("abcdef"))
     home = owners(picker)
