@@ -365,7 +365,7 @@ def test_the_prefix_is_hashed_only_if_asked_for():
 def test_sorted_hosts():
     policy = mc.Libmemcached(sort_hosts=True)
     pool = ["b:2", "b:10", "a:3"]
-    owners = [pool[s] for s in policy.build(pool).structure.table().tolist()]
+    owners = [pool[s] for s in np.asarray(policy.build(pool).structure.table()).tolist()]
     assert owners == ["a:3", "b:2", "b:10"]
 
 

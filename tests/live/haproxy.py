@@ -22,7 +22,7 @@ from tests.live.servers import LOOPBACK, daemon, folder, free_port
 REQUESTS = 320
 FUNCTIONS = ("", "sdbm", "djb2", "wt6", "crc32")
 KINDS = ("header", "header", "header", "uri", "url_param", "source", "roundrobin", "roundrobin", "static-rr", "random")
-KINDS += ("leastconn", "first", "bounded", "held")
+KINDS += ("leastconn", "first", "bounded", "held", "changing", "changing", "domain")
 
 
 def draw(rng: random.Random, kind: str) -> Config:
@@ -45,19 +45,24 @@ def draw(rng: random.Random, kind: str) -> Config:
     for index in drawing.some(rng, count, often=0.25):
         servers[index]["backup"] = True
     config: Config = {"kind": kind, "servers": servers, "allbackups": rng.random() < 0.3}
-    if kind in ("header", "uri", "url_param", "source", "bounded"):
+    if kind in ("header", "uri", "url_param", "source", "bounded", "changing", "domain"):
         config["hash_type"] = hash_type
-    if kind == "header":
+    if kind == "changing":
+        config["balance"] = rng.choice(["hash req.fhdr(x-key)", "hdr(x-key)"])
+        config["ops"] = _ops(rng, count, weights=consistent)
+        count = sum(operands[0] for word, *operands in config["ops"] if word == "pick")
+        config["keys"] = [None if rng.random() < 0.15 else key for key in drawing.keys(rng, count)]
+    elif kind == "domain":
+        config["balance"] = "hdr(x-key) use_domain_only"
+        config["keys"] = [_host(rng) for _ in range(REQUESTS)]
+    elif kind == "header":
         config["balance"] = rng.choice(["hash req.fhdr(x-key)", "hdr(x-key)"])
         config["keys"] = drawing.keys(rng, REQUESTS)
     elif kind == "uri":
         config["balance"] = "uri" + rng.choice(
-            ["", " whole", f" len {rng.randint(3, 30)}", f" depth {rng.randint(1, 4)}"]
+            ["", " whole", f" len {rng.randint(3, 30)}", f" depth {rng.randint(1, 4)}", " path-only"]
         )
-        config["keys"] = [
-            f"/d{rng.randrange(13)}/e{rng.randrange(101)}/f{rng.randrange(9999)}.png?uid=u{rng.randrange(999)}"
-            for _ in range(REQUESTS)
-        ]
+        config["keys"] = [_target(rng) for _ in range(REQUESTS)]
     elif kind == "url_param":
         config["balance"] = "url_param uid"
         config["keys"] = drawing.keys(rng, REQUESTS, ascii_only=True)
@@ -85,6 +90,17 @@ def draw(rng: random.Random, kind: str) -> Config:
     return config
 
 
+def _target(rng: random.Random) -> str:
+    start = rng.choice(["", "", "", "http://h.test"])
+    file = f"/d{rng.randrange(13)}/e{rng.randrange(101)}/f{rng.randrange(9999)}.png"
+    return f"{start}{file}?uid=u{rng.randrange(999)}"
+
+
+def _host(rng: random.Random) -> str:
+    name = f"h{rng.randrange(9)}"
+    return rng.choice([name, f"{name}.d{rng.randrange(99)}", f"{name}.d{rng.randrange(99)}.t{rng.randrange(99)}.org"])
+
+
 def _cap(servers: list[dict[str, Any]], rng: random.Random) -> int:
     """Gives servers a maxconn, and the most requests that all of them together hold without a queue."""
     room = 0
@@ -96,15 +112,16 @@ def _cap(servers: list[dict[str, Any]], rng: random.Random) -> int:
     return max(1, min(40, room))
 
 
-def _ops(rng: random.Random, count: int) -> list[list[Any]]:
+def _ops(rng: random.Random, count: int, weights: bool = True) -> list[list[Any]]:
     """Runtime changes, each after some picks."""
     ops: list[list[Any]] = []
     for _ in range(12):
         ops.append(["pick", rng.randint(5, REQUESTS // 12 * 2)])
         server = rng.randrange(count)
-        ops.append(
-            rng.choice([["weight", server, rng.choice([0, 1, 7, 50, 256])], ["disable", server], ["enable", server]])
-        )
+        changes = [["disable", server], ["enable", server]]
+        if weights:  # which static algorithms refuse
+            changes.append(["weight", server, rng.choice([0, 1, 7, 50, 256])])
+        ops.append(rng.choice(changes))
     return [*ops, ["pick", REQUESTS // 6]]
 
 
@@ -146,13 +163,13 @@ def backend_lines(config: Config, origins: Origins) -> list[str]:
 def requests(config: Config) -> list[bytes]:
     """The requests in order, as sent."""
     kind = config["kind"]
-    if kind in ("header", "bounded"):
-        return [get("/", [("x-key", key)]) for key in config["keys"]]
+    if kind in ("header", "bounded", "changing", "domain"):
+        return [get("/", [] if key is None else [("x-key", key)]) for key in config["keys"]]
     if kind == "uri":
-        return [get(key) for key in config["keys"]]
+        return [get(key, host="h.test") for key in config["keys"]]
     if kind == "url_param":
         return [get(f"/p?a=1&uid={key}&b=2") for key in config["keys"]]
-    return [get()] * REQUESTS
+    return [get()] * (2 * REQUESTS)
 
 
 def capture(configs: list[Config], origins: Origins) -> list[list[int | None]]:
@@ -174,11 +191,12 @@ def _capture(config: Config, origins: Origins) -> list[int | None]:
                 return play(port, requests(config), config["steps"], origins)
             with Client(port) as client:
                 if "ops" not in config:
-                    return [answer.origin for answer in client.ask(requests(config))]
-                found = []
+                    return [answer.origin for answer in client.ask(requests(config)[:REQUESTS])]
+                found, asked = [], requests(config)
                 for word, *operands in config["ops"]:
                     if word == "pick":
-                        found += [answer.origin for answer in client.ask([get()] * operands[0])]
+                        some = asked[len(found) : len(found) + operands[0]]
+                        found += [answer.origin for answer in client.ask(some)]
                     elif word == "weight":
                         _tell(control, f"set server b/s{operands[0]} weight {operands[1]}")
                     else:
@@ -215,11 +233,11 @@ def predict(config: Config, seen: list[int | None]) -> list[int | None]:
     if "steps" in config:
         return player.play(keys, config["steps"])
     if "ops" not in config:
-        return [player.pick(key) for key in keys]
+        return [player.pick(key) for key in keys[:REQUESTS]]
     found: list[int | None] = []
     for word, *operands in config["ops"]:
         if word == "pick":
-            found += [player.pick() for _ in range(operands[0])]
+            found += [player.pick(key) for key in keys[len(found) : len(found) + operands[0]]]
         elif word == "weight":
             server, weight = operands
             player.replace(server, replace(player.backends[server], weight=weight))
@@ -246,13 +264,12 @@ def policy(config: Config) -> Any:
     rule: Any
     if word == "uri":
         numbers = {name: int(value) for name, value in pairwise(options) if value.isdigit()}
-        rule = haproxy.Uri(whole="whole" in options, **numbers)
+        rule = haproxy.Uri(whole="whole" in options, path_only="path-only" in options, **numbers)
     elif word == "hash":
         rule = haproxy.Expr(rest[0])
     else:
-        rule = {"hdr(x-key)": haproxy.Hdr("x-key"), "url_param": haproxy.UrlParam("uid"), "source": haproxy.Source()}[
-            word
-        ]
+        header = haproxy.Hdr("x-key", use_domain_only="use_domain_only" in options)
+        rule = {"hdr(x-key)": header, "url_param": haproxy.UrlParam("uid"), "source": haproxy.Source()}[word]
     return haproxy.Hash(
         rule,
         haproxy.HashType.parse(config["hash_type"]),
@@ -267,4 +284,4 @@ def _keys(config: Config) -> list[bytes | str | None]:
         return [haproxy.source_key(address) for address in config["keys"]]
     if kind == "url_param":
         return [f"/p?a=1&uid={key}&b=2" for key in config["keys"]]
-    return list(config.get("keys", [None] * REQUESTS))
+    return list(config.get("keys", [None] * (2 * REQUESTS)))

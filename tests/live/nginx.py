@@ -62,7 +62,8 @@ def draw(rng: random.Random, kind: str) -> Config:
         servers[0].pop("backup")  # nginx wants a primary
     config: Config = {"kind": kind, "method": method, "servers": servers}
     if method.startswith("hash"):
-        config["keys"] = drawing.keys(rng, REQUESTS)
+        missing = rng.choice([0.0, 0.0, 0.1])
+        config["keys"] = ["" if rng.random() < missing else key for key in drawing.keys(rng, REQUESTS)]
     elif method == "ip_hash":
         config["keys"] = drawing.addresses(rng, REQUESTS)
     if kind == "fail":
@@ -131,7 +132,7 @@ def ports(config: Config, origins: Origins) -> list[int]:
 def requests(config: Config) -> list[bytes]:
     """The requests in order, as sent."""
     if config["method"].startswith("hash"):
-        return [get("/", [("x-key", key)]) for key in config["keys"]]
+        return [get("/", [("x-key", key)] if key else []) for key in config["keys"]]
     return [get()] * REQUESTS
 
 

@@ -31,8 +31,8 @@ KINDS = (
     "consistent ketama spy",
     "consistent weighted",
 )
-# A ring that is not said to be weighted has room for 1100 points at first, and with a weight above 1 this version writes
-# 160 points a server into it: with more servers than these it overruns its memory.
+# A ring that is not said to be weighted has room for 1100 points at first. With a weight above 1 this version writes
+# 160 points a server into it all the same: with more servers than these it overruns its memory.
 SAFE = 6
 # In a process of its own, since it may crash.
 CLIENT = """
