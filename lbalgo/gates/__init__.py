@@ -15,13 +15,13 @@ from lbalgo.gates.hedging import Hedging
 from lbalgo.gates.jet import Jet
 from lbalgo.gates.limits import Limits
 from lbalgo.gates.queueing import Order, Queue
-from lbalgo.gates.request import ADMIT, FIRST, Criticality, Decision, Reason, Request
 from lbalgo.gates.request_keys import attribute_key, cookie_value, header_key
 from lbalgo.gates.retry_budget import RetryBudget, RetryConcurrency, RetryQuota
 from lbalgo.gates.second_chance import SecondChance
 from lbalgo.gates.shedding import Shedding
 from lbalgo.gates.sticky import Choice, Fallback, Sticky, Why
 from lbalgo.gates.throttling import AdaptiveThrottle
+from lbalgo.request import ADMIT, FIRST, Criticality, Decision, Reason, Request
 
 __all__ = [
     "ADMIT",

@@ -26,7 +26,7 @@ from typing import Any, Protocol
 from lbalgo.active import mix64
 from lbalgo.errors import ConfigError
 from lbalgo.estimators.state import check_state, instant
-from lbalgo.gates.request import ADMIT, FIRST, Decision, Reason, Request
+from lbalgo.request import ADMIT, FIRST, Decision, Reason, Request
 from lbalgo.spec import check_integer, check_real
 from lbalgo.types import Outcome
 

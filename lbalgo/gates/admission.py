@@ -14,7 +14,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from lbalgo.errors import ConfigError
 from lbalgo.estimators.state import check_state
-from lbalgo.gates.request import ADMIT, FIRST, Decision, Request
+from lbalgo.request import ADMIT, FIRST, Decision, Request
 from lbalgo.types import Outcome
 
 

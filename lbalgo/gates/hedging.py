@@ -20,8 +20,8 @@ from typing import Any
 
 from lbalgo.estimators import WindowedHistogram, censored_quantile
 from lbalgo.estimators.state import check_state, instant
-from lbalgo.gates.request import ADMIT, FIRST, Decision, Reason, Request
 from lbalgo.gates.retry_budget import RetryBudget
+from lbalgo.request import ADMIT, FIRST, Decision, Reason, Request
 from lbalgo.spec import check_integer, check_real
 from lbalgo.types import Outcome
 

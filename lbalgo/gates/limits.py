@@ -20,7 +20,7 @@ from typing import Any
 from lbalgo.errors import ConfigError
 from lbalgo.estimators.state import check_state, instant
 from lbalgo.gates.queueing import Queue
-from lbalgo.gates.request import ADMIT, FIRST, Decision, Reason, Request
+from lbalgo.request import ADMIT, FIRST, Decision, Reason, Request
 from lbalgo.spec import check_integer
 from lbalgo.types import Outcome
 

@@ -21,7 +21,7 @@ from typing import Any
 
 from lbalgo.errors import ConfigError
 from lbalgo.estimators.state import check_state, instant
-from lbalgo.gates.request import ADMIT, FIRST, Criticality, Decision, Reason, Request
+from lbalgo.request import ADMIT, FIRST, Criticality, Decision, Reason, Request
 from lbalgo.spec import check_real
 from lbalgo.types import Outcome
 

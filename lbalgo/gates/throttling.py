@@ -25,7 +25,7 @@ from typing import Any
 from lbalgo.errors import ConfigError
 from lbalgo.estimators import WindowedCounter
 from lbalgo.estimators.state import check_state, instant
-from lbalgo.gates.request import ADMIT, FIRST, Decision, Reason, Request
+from lbalgo.request import ADMIT, FIRST, Decision, Reason, Request
 from lbalgo.spec import check_enum, check_integer, check_real
 from lbalgo.types import Outcome
 
