@@ -18,19 +18,13 @@ from typing import Any
 
 from lbalgo.compat.config import Account, Fields, Loaded
 from lbalgo.compat.envoy.detection_config import detector_of
-from lbalgo.compat.envoy.endpoints import Assignment, enum_of, read_assignment
+from lbalgo.compat.envoy.endpoints import Assignment, read_assignment
+from lbalgo.compat.envoy.extension_config import typed_policy
 from lbalgo.compat.envoy.host import Locality
-from lbalgo.compat.envoy.policy_config import (
-    ABSENT,
-    LEGACY,
-    Common,
-    consistent_hashing,
-    legacy_policy,
-    locality_settings,
-    percent,
-    typed_policy,
-)
-from lbalgo.compat.envoy.whereabouts import find_cluster, snake
+from lbalgo.compat.envoy.policy_config import CONFIGS, LEGACY, PARTIAL, Common, legacy_policy
+from lbalgo.compat.envoy.scalars import enum_of, percent
+from lbalgo.compat.envoy.subset_config import subset
+from lbalgo.compat.envoy.whereabouts import Whereabouts, find_cluster, snake
 from lbalgo.compat.envoy.zone_aware import Callers
 from lbalgo.compat.markup import parse
 from lbalgo.errors import ConfigError
@@ -54,7 +48,7 @@ IRRELEVANT = (
     # limits that refuse a request once its host is chosen
     "circuit_breakers",
     # probes are sent by the caller, who gives their verdicts as states
-    *("health_checks", "close_connections_on_host_health_failure", "ignore_health_on_host_removal"),
+    *("close_connections_on_host_health_failure", "ignore_health_on_host_removal"),
 )
 
 
@@ -100,32 +94,30 @@ def load(
     found = find_cluster(data, name)
     account = Account()
     fields = Fields(found.value, found.path, account, snake)
-    chosen = _assignment(fields, found.assignment if given is None else ("assignment", given))
+    chosen = _assignment(fields, found, given)
     kind = fields.take("type", enum_of(TYPES), "STATIC")
     if kind in ("LOGICAL_DNS", "ORIGINAL_DST"):
         fields.refuse("type", f"{kind} has no list of hosts to choose from")
     fields.refuse("cluster_type", "a cluster of its own kind chooses hosts in its own way")
     fields.refuse("preconnect_policy", "looking ahead for connections changes the turns of hosts")
+    checked = bool(fields.take("health_checks", list, []))  # by whom, and how often, is the caller's
     common = Common(
         chosen.overprovisioning_factor,
         chosen.weighted_priority_health,
         50.0,
         found.locality if locality is None else locality,
-        callers_of(found.fleet),
-        "health_checks" in fields,
+        callers_of(found),
+        checked,
     )
-    around: dict[str, Any] = {}
-    consistent: dict[str, Any] = {}
     settings = fields.section("common_lb_config")
     if settings is not None:
         common.healthy_panic_threshold = settings.take("healthy_panic_threshold", percent, 50.0)
-        around = locality_settings(settings)
-        consistent = consistent_hashing(settings.section("consistent_hashing_lb_config"))
         settings.ignore("update_merge_window", "close_connections_on_host_set_change")  # when, not what
         settings.refuse("ignore_new_hosts_until_first_hc", "give hosts that wait for a first check as DRAINING")
         settings.refuse("override_host_status", "wrap the policy in OverrideHost")
-    fields.refuse("lb_subset_config", "wrap the policy in Subset")
-    policy = _policy(fields, around, consistent, common)
+    policy = _policy(fields, kind, common)
+    if found.unknown_fleet and hasattr(policy, "local_cluster"):
+        account.refuse("cluster_manager.local_cluster_name", "the endpoints of that cluster are not here")
     detector = detector_of(fields.section("outlier_detection"))
     fields.ignore(*IRRELEVANT)
     fields.settle()
@@ -138,25 +130,31 @@ def load(
     )
 
 
-def _policy(fields: Fields, around: dict[str, Any], consistent: dict[str, Any], common: Common) -> Any:
+def _policy(fields: Fields, kind: str, common: Common) -> Any:
     name = fields.take("lb_policy", enum_of((*LEGACY, "LOAD_BALANCING_POLICY_CONFIG")), "ROUND_ROBIN")
-    typed_config = fields.section("load_balancing_policy")
+    typed_config, subsets = fields.section("load_balancing_policy"), fields.section("lb_subset_config")
     if typed_config is None:
         if name == "LOAD_BALANCING_POLICY_CONFIG":
             raise ConfigError(fields.where("load_balancing_policy"), None, "is missing")
-        return legacy_policy(fields, name, around, consistent, common)
-    for field in ABSENT:
-        fields.refuse(field, "load_balancing_policy takes its place")
-    return typed_policy(typed_config.sections("policies"), common)
+        policy = legacy_policy(fields, name, kind, common)
+        return policy if subsets is None else subset(subsets, policy, {})
+    fields.ignore(*CONFIGS.values())  # of policies that are not in force
+    fields.refuse("lb_subset_config", "is not combined with load_balancing_policy")
+    settings = fields.section("common_lb_config")
+    for field in PARTIAL if settings is not None else ():
+        settings.refuse(field, "is not combined with load_balancing_policy")  # type: ignore[union-attr]
+    return typed_policy(typed_config, common)
 
 
-def _assignment(fields: Fields, given: tuple[str, Any] | None) -> Assignment:
-    """The endpoints: those given beside the cluster, or its own."""
-    if given is not None:
+def _assignment(fields: Fields, found: Whereabouts, given: Any) -> Assignment:
+    """The endpoints: those given beside the cluster, those that a dump has of it, or its own."""
+    told = given is None and found.assignment is not None
+    elsewhere = found.assignment if given is None else ("assignment", given)
+    if elsewhere is not None:
         fields.ignore("load_assignment")  # another takes its place
-        outside = Fields(given[1], given[0], fields.account, snake)
+        outside = Fields(elsewhere[1], elsewhere[0], fields.account, snake)
         outside.ignore("@type")
-        made = read_assignment(outside)
+        made = read_assignment(outside, told=told)
         outside.settle()
         return made
     own = fields.section("load_assignment")
@@ -165,11 +163,11 @@ def _assignment(fields: Fields, given: tuple[str, Any] | None) -> Assignment:
     return read_assignment(own)
 
 
-def callers_of(fleet: Any) -> tuple[Callers, ...]:
+def callers_of(found: Whereabouts) -> tuple[Callers, ...]:
     """Where the proxy's own fleet runs, by the hosts of its cluster."""
-    if fleet is None:
+    if found.fleet is None:
         return ()
-    fields = Fields(fleet, "local_cluster", Account(), snake)
-    made = _assignment(fields, None)
+    path, assignment = found.fleet
+    made = read_assignment(Fields(assignment, path, Account(), snake), told=True)
     lost = (State.UNHEALTHY, State.DRAINING)
     return tuple(Callers(h.locality, 1, int(made.states.get(h.id) in lost), h.weight) for h in made.hosts)

@@ -11,7 +11,8 @@ from typing import Any
 from lbalgo.compat.config import Fields
 from lbalgo.compat.envoy.outlier import OutlierDetection
 from lbalgo.compat.envoy.outlier_detector import OutlierDetector
-from lbalgo.compat.envoy.policy_config import duration
+from lbalgo.compat.envoy.policy_config import built
+from lbalgo.compat.envoy.scalars import duration, whole
 
 DURATIONS = ("interval", "base_ejection_time", "max_ejection_time", "max_ejection_time_jitter")
 OURS = ("quirks", "seed")  # parameters that Envoy's configuration does not have
@@ -31,8 +32,8 @@ def detector_of(fields: Fields | None) -> OutlierDetector | None:
     for field in dataclasses.fields(OutlierDetection):
         if field.name in fields and field.name not in OURS:
             default = field.default
-            kind: Any = duration if field.name in DURATIONS else bool if isinstance(default, bool) else int
+            kind: Any = duration if field.name in DURATIONS else bool if isinstance(default, bool) else whole
             value = fields.take(field.name, kind, None)
             if value is not None:
                 given[field.name] = value
-    return OutlierDetector(OutlierDetection(**given))
+    return OutlierDetector(built(fields, OutlierDetection, **given))

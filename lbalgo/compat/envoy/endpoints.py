@@ -10,6 +10,7 @@ from typing import Any
 
 from lbalgo.compat.config import Fields
 from lbalgo.compat.envoy.host import Host, Locality
+from lbalgo.compat.envoy.scalars import enum_of, whole
 from lbalgo.errors import ConfigError
 from lbalgo.types import State
 
@@ -41,21 +42,12 @@ class Assignment:
     weighted_priority_health: bool = False
 
 
-def enum_of(names: tuple[str, ...]) -> Any:
-    """A kind for `Fields.take`: the name of a member of a protocol buffer's enum, given by name or number."""
-
-    def convert(path: str, value: Any) -> str:
-        if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < len(names):
-            return names[value]
-        if value in names and isinstance(value, str):
-            return value
-        raise ConfigError(path, value, f"must be one of {', '.join(n for n in names if n)}")
-
-    return convert
-
-
-def read_assignment(fields: Fields) -> Assignment:
+def read_assignment(fields: Fields, *, told: bool = False) -> Assignment:
     """The hosts of a ClusterLoadAssignment.
+
+    Parameters
+    ----------
+    told : whether a running Envoy wrote it, which says 0 where a locality has no weight.
 
     Raises
     ------
@@ -65,13 +57,13 @@ def read_assignment(fields: Fields) -> Assignment:
     fields.ignore("cluster_name")
     settings = fields.section("policy")
     if settings is not None:
-        made.overprovisioning_factor = settings.take("overprovisioning_factor", int, 140)
+        made.overprovisioning_factor = settings.take("overprovisioning_factor", whole, 140)
         made.weighted_priority_health = settings.take("weighted_priority_health", bool, False)
         settings.ignore("endpoint_stale_after")  # when to forget an assignment is discovery's question
         settings.refuse("drop_overloads", "requests are not dropped here")
     seen: dict[str, str] = {}
     for group in fields.sections("endpoints"):
-        for host, state, path in _group(group):
+        for host, state, path in _group(group, told):
             if host.id in seen:
                 raise ConfigError(path, host.id, f"is the address of {seen[host.id]} too")
             seen[host.id] = path
@@ -81,16 +73,16 @@ def read_assignment(fields: Fields) -> Assignment:
     return made
 
 
-def _group(group: Fields) -> list[tuple[Host, State, str]]:
+def _group(group: Fields, told: bool) -> list[tuple[Host, State, str]]:
     """The hosts of one LocalityLbEndpoints."""
     locality: Locality = ("", "", "")
     place = group.section("locality")
     if place is not None:
         locality = (place.take("region", str, ""), place.take("zone", str, ""), place.take("sub_zone", str, ""))
-    weight = group.take("load_balancing_weight", int, 0)
-    if "load_balancing_weight" in group and weight < 1:
+    weight = group.take("load_balancing_weight", whole, 0)
+    if "load_balancing_weight" in group and weight < (not told):
         raise ConfigError(group.where("load_balancing_weight"), weight, "must be at least 1")
-    priority = group.take("priority", int, 0)
+    priority = group.take("priority", whole, 0)
     group.ignore("metadata", "proximity", "id")  # no policy reads them
     found = []
     for entry in group.sections("lb_endpoints"):
@@ -100,21 +92,15 @@ def _group(group: Fields) -> list[tuple[Host, State, str]]:
         if endpoint is None:
             raise ConfigError(entry.where("endpoint"), None, "is missing")
         endpoint.ignore("health_check_config", "additional_addresses")  # other addresses of the same host
-        found.append(
-            (
-                Host(
-                    _address(endpoint),
-                    entry.take("load_balancing_weight", int, 1),
-                    hostname=endpoint.take("hostname", str, ""),
-                    priority=priority,
-                    locality=locality,
-                    locality_weight=weight,
-                    metadata=metadata,
-                ),
-                HEALTH[status],
-                endpoint.path,
-            )
-        )
+        address, own = _address(endpoint), entry.take("load_balancing_weight", whole, 1)
+        hostname = endpoint.take("hostname", str, "")
+        try:
+            host = Host(address, own, None, hostname, priority, locality, weight, metadata)
+        except ConfigError as error:
+            field = {"weight": entry.where("load_balancing_weight"), "priority": group.where("priority")}
+            where = field.get(error.parameter, f"{endpoint.path}.{error.parameter}")
+            raise ConfigError(where, error.value, error.why) from None
+        found.append((host, HEALTH[status], endpoint.path))
     return found
 
 
@@ -148,7 +134,7 @@ def _address(endpoint: Fields) -> str:
     if place is None:
         raise ConfigError(address.path, None, "must have a socket_address or a pipe")
     place.ignore("protocol", "ipv4_compat", "resolver_name", "network_namespace_filepath")
-    name, port = place.take("address", str), place.take("port_value", int)
+    name, port = place.take("address", str), place.take("port_value", whole)
     if not 0 <= port <= 65535:
         raise ConfigError(place.where("port_value"), port, "must be a port from 0 to 65535")
     return f"[{name}]:{port}" if ":" in name else f"{name}:{port}"

@@ -1,31 +1,40 @@
-"""A cluster's load-balancing policy, read: the legacy fields of a cluster, or the typed extension that replaces them.
+"""A cluster's load-balancing policy, read from its legacy fields: `lb_policy` and the messages that configure it.
 
-Source: Envoy 1.40, `config.cluster.v3.Cluster` (lb_policy and the *_lb_config fields), and
-`envoy.extensions.load_balancing_policies.*.v3`.
+What the typed extensions (`extension_config`) have in common with them is read here too.
+
+Source: Envoy 1.40, `config.cluster.v3.Cluster` (lb_policy and the *_lb_config fields), `common.v3`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
-from lbalgo.compat.config import Fields, typed
-from lbalgo.compat.envoy.endpoints import enum_of
+from lbalgo.compat.config import Fields
 from lbalgo.compat.envoy.host import Locality
 from lbalgo.compat.envoy.least_request import LeastRequest, SelectionMethod
 from lbalgo.compat.envoy.maglev import Maglev
 from lbalgo.compat.envoy.random import Random
 from lbalgo.compat.envoy.ring_hash import HashFunction, RingHash
 from lbalgo.compat.envoy.round_robin import RoundRobin
+from lbalgo.compat.envoy.scalars import duration, enum_of, percent, runtime_double, whole
 from lbalgo.compat.envoy.slow_start import SlowStartConfig
 from lbalgo.compat.envoy.zone_aware import Callers, ForceLocalZone, LocalityBasis, ZoneAwareLbConfig
 from lbalgo.errors import ConfigError
 
+P = TypeVar("P")
+
 LEGACY = ("ROUND_ROBIN", "LEAST_REQUEST", "RING_HASH", "RANDOM", "", "MAGLEV", "CLUSTER_PROVIDED")
-PREFIX = "envoy.extensions.load_balancing_policies."
-HASHES = ("DEFAULT_HASH", "XX_HASH", "MURMUR_HASH_2")  # of the typed extension; the legacy enum begins at XX_HASH
-ABSENT = ("ring_hash_lb_config", "maglev_lb_config", "least_request_lb_config", "round_robin_lb_config")
+HASHES = ("XX_HASH", "MURMUR_HASH_2")
+CONFIGS = {  # a policy's own message
+    "RING_HASH": "ring_hash_lb_config",
+    "MAGLEV": "maglev_lb_config",
+    "LEAST_REQUEST": "least_request_lb_config",
+    "ROUND_ROBIN": "round_robin_lb_config",
+    "CLUSTER_PROVIDED": "original_dst_lb_config",
+}
+PARTIAL = ("zone_aware_lb_config", "locality_weighted_lb_config", "consistent_hashing_lb_config")
 
 
 @dataclass
@@ -54,110 +63,62 @@ class Common:
         return {**self.keyed(), **checks, "local_cluster": self.local_cluster}
 
 
-def legacy_policy(cluster: Fields, name: str, locality: dict[str, Any], consistent: dict[str, Any], c: Common) -> Any:
-    """The policy of `lb_policy` and the field that configures it.
+def built(fields: Fields, make: Callable[..., P], *args: Any, **given: Any) -> P:
+    """What is made of these parameters; errors name the field they came from."""
+    try:
+        return make(*args, **given)
+    except ConfigError as error:
+        if error.parameter.partition("[")[0] not in fields:
+            raise
+        raise ConfigError(fields.where(error.parameter), error.value, error.why) from None
+
+
+def legacy_policy(cluster: Fields, name: str, kind: str, c: Common) -> Any:
+    """The policy of `lb_policy`, the message that configures it, and `common_lb_config`.
 
     Parameters
     ----------
-    locality : parameters that `common_lb_config` gives for localities.
-    consistent : parameters that its `consistent_hashing_lb_config` gives.
+    kind : the type of the cluster.
     """
-    own = {"RING_HASH": ABSENT[0], "MAGLEV": ABSENT[1], "LEAST_REQUEST": ABSENT[2], "ROUND_ROBIN": ABSENT[3]}.get(name)
-    for field in ABSENT:
-        if field != own:
-            cluster.refuse(field, f"configures another policy than {name}")
-    config = cluster.section(own) if own else None
-    fields = Fields({}, account=cluster.account) if config is None else config
-    if name == "RING_HASH":
-        return RingHash(
-            fields.take("minimum_ring_size", int, 1024),
-            fields.take("maximum_ring_size", int, 8388608),
-            HashFunction[fields.take("hash_function", enum_of(HASHES[1:]), "XX_HASH")],
-            **consistent,
-            **_weighted_only(cluster, locality),
-            **c.keyed(),
-        )
-    if name == "MAGLEV":
-        size = fields.take("table_size", int, 65537)
-        return Maglev(size, **consistent, **_weighted_only(cluster, locality), **c.keyed())
-    if any(consistent.values()):
-        where = f"{cluster.where('common_lb_config')}.consistent_hashing_lb_config"
-        raise ConfigError(where, consistent, f"has no meaning for {name}")
+    own = CONFIGS.get(name, "")
+    cluster.ignore(*(field for field in CONFIGS.values() if field != own))  # of policies that are not in force
+    empty = Fields({}, account=cluster.account)
+    fields = (cluster.section(own) if own else None) or empty
+    settings = cluster.section("common_lb_config") or empty
+    if name in ("RING_HASH", "MAGLEV"):
+        settings.ignore("zone_aware_lb_config")  # hash balancers do not look at zones
+        hashing = settings.section("consistent_hashing_lb_config")
+        given = {**consistent_hashing(hashing), "locality_weighted_lb_config": weighted(settings)}
+        if given.get("use_hostname_for_hashing") and hashing is not None and kind != "STRICT_DNS":
+            why = f"goes with type STRICT_DNS, not with {kind}"
+            raise ConfigError(hashing.where("use_hostname_for_hashing"), True, why)
+        return ring_hash(fields, given, c) if name == "RING_HASH" else maglev(fields, given, c)
+    settings.ignore("consistent_hashing_lb_config")  # the other policies hash nothing
     if name == "LEAST_REQUEST":
-        return _least_request(fields, locality, c)
+        return least_request(fields, locality_settings(settings), c)
     if name == "RANDOM":
-        return _random(locality, c)
+        return random(locality_settings(settings), c)
     if name != "ROUND_ROBIN":
         raise ConfigError(cluster.where("lb_policy"), name, "is a policy that the cluster itself brings")
-    return RoundRobin(slow_start_config=_slow_start(fields), **locality, **c.turns())
+    return built(fields, RoundRobin, slow_start_config=slow_start(fields), **locality_settings(settings), **c.turns())
 
 
-def typed_policy(policies: list[Fields], c: Common) -> Any:
-    """The policy of `load_balancing_policy`: the first extension that is known here; those before it are refused."""
-    chosen: Any = None
-    for entry in policies:
-        extension = entry.section("typed_extension_config")
-        if extension is None:
-            raise ConfigError(entry.where("typed_extension_config"), None, "is missing")
-        extension.ignore("name")
-        if chosen is not None:
-            extension.ignore("typed_config")  # Envoy takes the first it knows
-            continue
-        config = extension.section("typed_config")
-        if config is None:
-            raise ConfigError(extension.where("typed_config"), None, "is missing")
-        chosen = _extension(config, c)
-    if chosen is None:
-        raise ConfigError("load_balancing_policy.policies", [], "must not be empty")
-    return chosen
-
-
-def _extension(config: Fields, c: Common) -> Any:
-    kind = config.take("@type", str).rsplit("/", 1)[-1]
-    makers: dict[str, Callable[[Fields, Common], Any]] = {
-        f"{PREFIX}round_robin.v3.RoundRobin": _typed_round_robin,
-        f"{PREFIX}least_request.v3.LeastRequest": _typed_least_request,
-        f"{PREFIX}random.v3.Random": lambda fields, c: _random(_locality(fields), c),
-        f"{PREFIX}ring_hash.v3.RingHash": _typed_ring_hash,
-        f"{PREFIX}maglev.v3.Maglev": _typed_maglev,
-    }
-    if kind not in makers:
-        raise ConfigError(config.where("@type"), kind, f"is not supported; there are {', '.join(makers)}")
-    return makers[kind](config, c)
-
-
-def _typed_round_robin(fields: Fields, c: Common) -> RoundRobin:
-    return RoundRobin(slow_start_config=_slow_start(fields), **_locality(fields), **c.turns())
-
-
-def _typed_least_request(fields: Fields, c: Common) -> LeastRequest:
-    return _least_request(fields, _locality(fields), c)
-
-
-def _typed_ring_hash(fields: Fields, c: Common) -> RingHash:
-    consistent = consistent_hashing(fields.section("consistent_hashing_lb_config"))
-    if fields.take("use_hostname_for_hashing", bool, False):
-        consistent["use_hostname_for_hashing"] = True
-    factor = fields.take("hash_balance_factor", int, None)
-    if factor:
-        consistent["hash_balance_factor"] = factor
-    name = fields.take("hash_function", enum_of(HASHES), "DEFAULT_HASH")
-    return RingHash(
-        fields.take("minimum_ring_size", int, 1024),
-        fields.take("maximum_ring_size", int, 8388608),
-        HashFunction[name],
-        locality_weighted_lb_config=_present(fields, "locality_weighted_lb_config"),
-        **consistent,
+def ring_hash(fields: Fields, given: dict[str, Any], c: Common, functions: tuple[str, ...] = HASHES) -> RingHash:
+    """The policy of a ring hash's message; `given` comes from others."""
+    return built(
+        fields,
+        RingHash,
+        fields.take("minimum_ring_size", whole, 1024),
+        fields.take("maximum_ring_size", whole, 8388608),
+        HashFunction[fields.take("hash_function", enum_of(functions), functions[0])],
+        **given,
         **c.keyed(),
     )
 
 
-def _typed_maglev(fields: Fields, c: Common) -> Maglev:
-    consistent = consistent_hashing(fields.section("consistent_hashing_lb_config"))
-    weighted = _present(fields, "locality_weighted_lb_config")
-    return Maglev(
-        fields.take("table_size", int, 65537), locality_weighted_lb_config=weighted, **consistent, **c.keyed()
-    )
+def maglev(fields: Fields, given: dict[str, Any], c: Common) -> Maglev:
+    """The policy of a Maglev's message; `given` comes from others."""
+    return built(fields, Maglev, fields.take("table_size", whole, 65537), **given, **c.keyed())
 
 
 def consistent_hashing(fields: Fields | None) -> dict[str, Any]:
@@ -165,99 +126,73 @@ def consistent_hashing(fields: Fields | None) -> dict[str, Any]:
     if fields is None:
         return {}
     fields.refuse("hash_policy", "what is hashed of a request is RequestHash's; give keys or hashes")
-    factor = fields.take("hash_balance_factor", int, 0)
     return {
         "use_hostname_for_hashing": fields.take("use_hostname_for_hashing", bool, False),
-        "hash_balance_factor": factor or None,
+        "hash_balance_factor": fields.take("hash_balance_factor", factor, None),
     }
 
 
-def _least_request(fields: Fields, locality: dict[str, Any], c: Common) -> LeastRequest:
+def factor(path: str, value: Any) -> int:
+    """A bound of loads, in percent."""
+    found = whole(path, value)
+    if found < 100:
+        raise ConfigError(path, value, "must be at least 100")
+    return found
+
+
+def least_request(fields: Fields, locality: dict[str, Any], c: Common) -> LeastRequest:
+    """The policy of a least request's message."""
     method = fields.take("selection_method", enum_of(("N_CHOICES", "FULL_SCAN")), "N_CHOICES")
-    return LeastRequest(
-        fields.take("choice_count", int, 2),
+    return built(
+        fields,
+        LeastRequest,
+        fields.take("choice_count", whole, 2),
         fields.take("active_request_bias", runtime_double, 1.0),
         SelectionMethod[method],
         fields.take("enable_full_scan", bool, False),
-        slow_start_config=_slow_start(fields),
+        slow_start_config=slow_start(fields),
         **locality,
         **c.turns(),
     )
 
 
-def _random(locality: dict[str, Any], c: Common) -> Random:
+def random(locality: dict[str, Any], c: Common) -> Random:
+    """The policy `Random`, which has no message of its own but for localities."""
     settings = c.turns()
     del settings["active_health_checks"]
     return Random(**locality, **settings)
 
 
-def _locality(fields: Fields) -> dict[str, Any]:
-    config = fields.section("locality_lb_config")
-    return {} if config is None else locality_settings(config)
-
-
 def locality_settings(fields: Fields) -> dict[str, Any]:
     """`locality_weighted_lb_config` or `zone_aware_lb_config`, as parameters of a policy without a key."""
-    weighted, zones = _present(fields, "locality_weighted_lb_config"), fields.section("zone_aware_lb_config")
+    settings: dict[str, Any] = {"locality_weighted_lb_config": weighted(fields)}
+    zones = fields.section("zone_aware_lb_config")
     if zones is None:
-        return {"locality_weighted_lb_config": weighted}
+        return settings
     force = zones.section("force_local_zone")
-    config = ZoneAwareLbConfig(
+    basis = enum_of(tuple(b.name for b in LocalityBasis))
+    settings["zone_aware_lb_config"] = built(
+        zones,
+        ZoneAwareLbConfig,
         zones.take("routing_enabled", percent, 100.0),
-        zones.take("min_cluster_size", int, 6),
+        zones.take("min_cluster_size", whole, 6),
         zones.take("fail_traffic_on_panic", bool, False),
-        None if force is None else ForceLocalZone(force.take("min_size", int, 1)),
-        LocalityBasis[zones.take("locality_basis", enum_of(tuple(b.name for b in LocalityBasis)), "HEALTHY_HOSTS_NUM")],
+        None if force is None else ForceLocalZone(force.take("min_size", whole, 1)),
+        LocalityBasis[zones.take("locality_basis", basis, "HEALTHY_HOSTS_NUM")],
     )
-    return {"locality_weighted_lb_config": weighted, "zone_aware_lb_config": config}
+    return settings
 
 
-def _weighted_only(cluster: Fields, locality: dict[str, Any]) -> dict[str, Any]:
-    """Hash balancers know locality weights; zones they do not look at, as Envoy's do not."""
-    return {"locality_weighted_lb_config": locality.get("locality_weighted_lb_config", False)}
+def weighted(fields: Fields) -> bool:
+    """Whether an empty `locality_weighted_lb_config` is there."""
+    return fields.section("locality_weighted_lb_config") is not None
 
 
-def _present(fields: Fields, name: str) -> bool:
-    """Whether an empty message is there."""
-    if name not in fields:
-        return False
-    config = fields.section(name)
-    return config is not None
-
-
-def _slow_start(fields: Fields) -> SlowStartConfig | None:
+def slow_start(fields: Fields) -> SlowStartConfig | None:
+    """The slow start of a policy's message; a window of 0 is none."""
     config = fields.section("slow_start_config")
     if config is None:
         return None
-    return SlowStartConfig(
-        config.take("slow_start_window", duration),
-        config.take("aggression", runtime_double, 1.0),
-        config.take("min_weight_percent", percent, 10.0),
-    )
-
-
-def duration(path: str, value: Any) -> float:
-    """Seconds of a protocol buffer's duration: ``"1.5s"`` or a mapping of seconds and nanos."""
-    if isinstance(value, str) and value.endswith("s"):
-        try:
-            return float(value[:-1])
-        except ValueError:
-            pass
-    if isinstance(value, dict) and set(value) <= {"seconds", "nanos"}:
-        whole = typed(f"{path}.seconds", value.get("seconds", 0), int)
-        return whole + typed(f"{path}.nanos", value.get("nanos", 0), int) / 1e9
-    raise ConfigError(path, value, 'must be a duration such as "1.5s"')
-
-
-def percent(path: str, value: Any) -> float:
-    """A `Percent`, as a mapping with `value`."""
-    if isinstance(value, dict) and set(value) <= {"value"}:
-        return typed(f"{path}.value", value.get("value", 0.0), float)
-    raise ConfigError(path, value, "must be a mapping with a value in percent")
-
-
-def runtime_double(path: str, value: Any) -> float:
-    """A `RuntimeDouble`: its default value; what the runtime would make of the key is not known here."""
-    if isinstance(value, dict) and set(value) <= {"default_value", "runtime_key"} and "default_value" in value:
-        return typed(f"{path}.default_value", value["default_value"], float)
-    raise ConfigError(path, value, "must be a mapping with a default_value")
+    window = config.take("slow_start_window", duration, 0.0)
+    aggression, least = config.take("aggression", runtime_double, 1.0), config.take("min_weight_percent", percent, 10.0)
+    return built(config, SlowStartConfig, window, aggression, least) if window else None

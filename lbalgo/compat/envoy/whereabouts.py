@@ -24,14 +24,16 @@ class Whereabouts:
     value, path : the cluster as it is written, and where.
     assignment : path and value of a ClusterLoadAssignment kept elsewhere.
     locality : of the proxy.
-    fleet : the cluster that `local_cluster_name` names.
+    fleet : path and value of the assignment of the cluster that `local_cluster_name` names.
+    unknown_fleet : whether there is such a cluster whose endpoints are not here.
     """
 
     value: Any
     path: str
     assignment: tuple[str, Any] | None = None
     locality: Locality | None = None
-    fleet: Any = None
+    fleet: tuple[str, Any] | None = None
+    unknown_fleet: bool = False
 
 
 def snake(name: str) -> str:
@@ -63,17 +65,16 @@ def find_cluster(data: Any, name: str | None) -> Whereabouts:
         return Whereabouts(root, "")
     clusters = list(_entries(resources, "static_resources", "clusters"))
     path, chosen = _named(clusters, name)
-    manager = _get(root, "cluster_manager")
-    local = _get(typed("cluster_manager", manager, dict), "local_cluster_name") if manager is not None else None
-    fleet = _named(clusters, typed("cluster_manager.local_cluster_name", local, str))[1] if local else None
-    return Whereabouts(chosen, path, None, _locality(_get(root, "node")), fleet)
+    local = _local_cluster(root)
+    fleet = _fleet(clusters, {}, local)
+    return Whereabouts(chosen, path, None, _locality(_get(root, "node")), fleet, bool(local) and fleet is None)
 
 
 def _dumped(root: Any, name: str | None) -> Whereabouts:
     """What `/config_dump?include_eds` tells: clusters, static and warmed, and their endpoints."""
     clusters: list[tuple[str, Any]] = []
     endpoints: dict[Any, tuple[str, Any]] = {}
-    locality: Locality | None = None
+    locality, local = None, ""
     for path, part in _entries(root, "", "configs"):
         kind = str(_get(part, "@type")).rsplit(".", 1)[-1]
         if kind == "ClustersConfigDump":
@@ -88,12 +89,36 @@ def _dumped(root: Any, name: str | None) -> Whereabouts:
                     inner = typed(f"{at}.endpoint_config", _get(entry, "endpoint_config"), dict)
                     endpoints[_get(inner, "cluster_name")] = (f"{at}.endpoint_config", inner)
         elif kind == "BootstrapConfigDump" and _get(part, "bootstrap") is not None:
-            locality = _locality(_get(typed(f"{path}.bootstrap", _get(part, "bootstrap"), dict), "node"))
+            bootstrap = typed(f"{path}.bootstrap", _get(part, "bootstrap"), dict)
+            locality, local = _locality(_get(bootstrap, "node")), _local_cluster(bootstrap)
     path, chosen = _named(clusters, name)
-    eds = _get(chosen, "eds_cluster_config")
+    own = None if _get(chosen, "load_assignment") is not None else _endpoints(chosen, endpoints)
+    fleet = _fleet(clusters, endpoints, local)
+    return Whereabouts(chosen, path, own, locality, fleet, bool(local) and fleet is None)
+
+
+def _endpoints(cluster: Any, endpoints: Mapping[Any, tuple[str, Any]]) -> tuple[str, Any] | None:
+    """What a dump has of the endpoints of a cluster that does not say them itself."""
+    eds = _get(cluster, "eds_cluster_config")
     service = _get(eds, "service_name") if isinstance(eds, Mapping) else None
-    own = None if _get(chosen, "load_assignment") is not None else endpoints.get(service or _get(chosen, "name"))
-    return Whereabouts(chosen, path, own, locality)
+    return endpoints.get(service or _get(cluster, "name"))
+
+
+def _local_cluster(bootstrap: Any) -> str:
+    manager = _get(bootstrap, "cluster_manager")
+    name = _get(typed("cluster_manager", manager, dict), "local_cluster_name") if manager is not None else None
+    return typed("cluster_manager.local_cluster_name", name, str) if name else ""
+
+
+def _fleet(
+    clusters: list[tuple[str, Any]], endpoints: Mapping[Any, tuple[str, Any]], name: str
+) -> tuple[str, Any] | None:
+    """Path and value of the assignment of the proxy's own cluster, if both are known."""
+    for path, cluster in clusters:
+        if name and _get(cluster, "name") == name:
+            own = _get(cluster, "load_assignment")
+            return _endpoints(cluster, endpoints) if own is None else (f"{path}.load_assignment", own)
+    return None
 
 
 def _get(mapping: Any, name: str) -> Any:
