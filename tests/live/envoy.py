@@ -160,6 +160,7 @@ def cluster(name: str, config: Config, origins: Origins) -> dict[str, Any]:
     }
     if "panic" in config:
         made["common_lb_config"] = {"healthy_panic_threshold": {"value": config["panic"]}}
+    config["written"] = made
     return made
 
 
@@ -249,17 +250,26 @@ def predict(config: Config, seen: list[int | None]) -> list[int | None]:
             envoy.Host(
                 config["addresses"][index],
                 host["weight"],
-                hash_key=host.get("hash_key"),
                 hostname=host.get("hostname", ""),
                 priority=host.get("priority", 0),
                 locality=("r" if zone else "", zone, ""),
                 locality_weight=config.get("locality_weights", {}).get(zone, 0),
+                metadata={"hash_key": host["hash_key"]} if "hash_key" in host else {},
             )
         )
         if "health" in host:
             states[place] = _STATES[host["health"]]
+    _is_read_so(config, hosts, states)
     found = _decisions(config, hosts, states, seen)
     return [None if place is None else listed[place] for place in found]
+
+
+def _is_read_so(config: Config, hosts: list[Any], states: dict[int, State]) -> None:
+    """What Envoy was given, read by `load`, is the same hosts, states and policy."""
+    loaded = envoy.load(config["written"])
+    assert loaded.backends == tuple(hosts), "hosts"
+    assert dict(loaded.states) == {hosts[place].id: state for place, state in states.items()}, "states"
+    assert loaded.policy == policy({word: config[word] for word in config if word != "hash_policy"}), "policy"
 
 
 def _listed(config: Config) -> list[int]:
@@ -346,6 +356,8 @@ def policy(config: Config) -> Any:
         shared["locality_weighted_lb_config"] = True
     if "hash_policy" in config:
         shared["ready_hash"] = True
+    if config["policy"] in ("round_robin", "least_request"):
+        return (envoy.RoundRobin if config["policy"] == "round_robin" else envoy.LeastRequest)(**shared)
     if config["policy"] == "maglev":
         return envoy.Maglev(**shared)
     return envoy.RingHash(hash_function=envoy.HashFunction[config["hash_function"]], **shared)
