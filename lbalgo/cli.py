@@ -136,7 +136,9 @@ def _compare(args: argparse.Namespace) -> list[str]:
         joins = Endpoint(*id_and_weight("--add", args.add, separator=":", default=joins.weight))
         pool.with_member(joins)
     save = _drawing(args.plot) if args.plot else None
-    keys: Any = read_keys(args.keys) if args.keys else np.arange(KEYS, dtype=np.uint64)
+    keys: Any = pool.keys(read_keys(args.keys)) if args.keys else pool.usual_keys()
+    if keys is None:
+        keys = np.arange(KEYS, dtype=np.uint64)
     rows: list[Row] = []
     for name, policy in policies.items():
         _progress(f"{name} ({len(rows) + 1} of {len(policies)})")
@@ -161,7 +163,7 @@ def _pick(args: argparse.Namespace) -> list[str]:
     if not keys:
         raise InputError("pick: give a KEY or --keys FILE")
     picker = pool.build()
-    found = [[b.id for b in picker.walk(key)] if args.walk else [picker.pick(key).id] for key in keys]
+    found = [[b.id for b in picker.walk(key)] if args.walk else [picker.pick(key).id] for key in pool.keys(keys)]
     names = [key.decode("utf-8", "surrogateescape") for key in keys]
     if args.json:
         field = "walk" if args.walk else "backend"
@@ -186,7 +188,7 @@ def _move(args: argparse.Namespace) -> list[str]:
         pool.view = pool.without(id)
     for text in args.add:
         pool.view = pool.with_member(Endpoint(*id_and_weight("--add", text, separator=":", default=1.0)))
-    keys = read_keys(args.keys) if args.keys else None
+    keys = pool.keys(read_keys(args.keys)) if args.keys else pool.usual_keys()
     try:
         change = disruption(picker, pool.after(picker), keys)
     except NoBackend as error:
@@ -206,7 +208,7 @@ def _move(args: argparse.Namespace) -> list[str]:
 def _explain(args: argparse.Namespace) -> list[str]:
     pool = _single(args)
     picker = pool.build()
-    told = [lbalgo.explain(picker, os.fsencode(key)) for key in args.key]
+    told = [lbalgo.explain(picker, key) for key in pool.keys([os.fsencode(key) for key in args.key])]
     if args.json:
         rows = [
             {"key": key, "backend": one.backend, "steps": [{"step": name, "text": text} for name, text in one.steps]}

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import ipaddress
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
@@ -16,6 +18,8 @@ from lbalgo.view import View
 
 SYSTEMS = {"envoy": "cluster", "haproxy": "backend", "nginx": "upstream"}  # and what a part of its file is called
 KEYWORDS = {"cluster": "name"}  # what `load` calls that part, if not the same
+HAPROXY = ("2.6", "3.0", "3.2", "3.4")  # each stands for the releases up to the next
+ADDRESSES = 1 << 16  # keys where none are given and only addresses will do
 
 
 @dataclass
@@ -48,6 +52,21 @@ class Source:
         except DuplicateBackend:
             raise InputError(f"--add {backend.id}: {self.name} has a backend {backend.id!r} already") from None
 
+    def keys(self, texts: Sequence[bytes]) -> list[bytes]:
+        """The keys that these texts are to the policy: addresses are written as text, and hashed as their bytes."""
+        if not getattr(self.policy, "takes_addresses", False):
+            return list(texts)
+        try:
+            return [ipaddress.ip_address(text.decode("ascii")).packed for text in texts]
+        except ValueError as error:
+            raise InputError(f"key: {error}, but {self.policy_name} hashes addresses") from None
+
+    def usual_keys(self) -> list[bytes] | None:
+        """What to ask where no keys are given: addresses of all parts of the space, None where any keys will do."""
+        if not getattr(self.policy, "takes_addresses", False):
+            return None
+        return [(i * 2654435761 & 0xFFFFFFFF).to_bytes(4, "big") for i in range(ADDRESSES)]
+
     def build(self) -> Any:
         """The policy's picker; what it refuses is told with its name."""
         try:
@@ -70,6 +89,7 @@ def add_source(parser: argparse.ArgumentParser, *, otherwise: str = "") -> None:
     for system, part in SYSTEMS.items():
         parser.add_argument(f"--{system}", metavar="FILE", help=f"a configuration of {system}: its policy and backends")
         parser.add_argument(f"--{part}", metavar="NAME", help=f"which {part} of it, if there are several")
+    parser.add_argument("--haproxy-version", choices=HAPROXY, help="whose rules hold; default 2.6")
 
 
 def read_source(args: argparse.Namespace, default: View[Any] | None = None, policy: str = "") -> Source:
@@ -90,8 +110,14 @@ def read_source(args: argparse.Namespace, default: View[Any] | None = None, poli
     for system, part in SYSTEMS.items():
         if getattr(args, part) is not None and getattr(args, system) is None:
             raise InputError(f"--{part} {getattr(args, part)}: goes with --{system} FILE")
+    options = {}
+    if args.haproxy_version is not None:
+        if args.haproxy is None:
+            raise InputError(f"--haproxy-version {args.haproxy_version}: goes with --haproxy FILE")
+        haproxy = import_module("lbalgo.compat.haproxy")
+        options["version"] = next(v for v in haproxy.Version if v.text == args.haproxy_version)
     if named and named[0] != "backends":
-        return _system(named[0], getattr(args, named[0]), getattr(args, SYSTEMS[named[0]]))
+        return _system(named[0], getattr(args, named[0]), getattr(args, SYSTEMS[named[0]]), options)
     if not named and default is None:
         raise InputError(f"give --backends FILE, or one of {', '.join(f'--{system} FILE' for system in SYSTEMS)}")
     view = default if default is not None and not named else read_pool(args.backends)
@@ -101,12 +127,10 @@ def read_source(args: argparse.Namespace, default: View[Any] | None = None, poli
     return source
 
 
-def _system(system: str, path: str, part: str | None) -> Source:
-    text = read_text(path)
+def _system(system: str, path: str, part: str | None, options: dict[str, Any]) -> Source:
+    text, word = read_text(path), KEYWORDS.get(SYSTEMS[system], SYSTEMS[system])
     try:
-        loaded = import_module(f"lbalgo.compat.{system}").load(
-            text, **{KEYWORDS.get(SYSTEMS[system], SYSTEMS[system]): part}
-        )
+        loaded = import_module(f"lbalgo.compat.{system}").load(text, **{word: part}, **options)
         return Source(loaded.view(), path, loaded.policy, f"{system} {type(loaded.policy).__name__}")
     except ImportError as error:
         raise InputError(f"--{system} {path}: {error}") from None

@@ -1,10 +1,12 @@
 """The command line on configurations of real systems: the answers are those of the rooms in `lbalgo.compat`."""
 
 import json
+from pathlib import Path
 
 import pytest
 
 import lbalgo as lb
+from lbalgo import cli_sources
 from lbalgo.cli import main
 from lbalgo.compat import envoy, haproxy, nginx
 
@@ -150,3 +152,51 @@ def test_a_named_policy_goes_before_the_file_s(capsys):
     assert status == 0 and "Maglev(table_size=101" in out
     hosts = envoy.load(ENVOY, name="api").view()
     assert out.rstrip().endswith(lb.Maglev(101).build(hosts).pick("k").id)
+
+
+ADDRESSES = {
+    "haproxy": (
+        "backend a\n balance source\n hash-type consistent\n server s1 h:1\n server s2 h:2",
+        haproxy.source_key,
+    ),
+    "nginx": ("upstream a { ip_hash; server 10.0.0.1; server 10.0.0.2; server 10.0.0.3; }", nginx.address),
+}
+
+
+@pytest.mark.parametrize("system", ADDRESSES)
+def test_addresses_are_written_as_text(capsys, system):
+    """What hashes the bytes of addresses is asked by addresses; nothing else will do."""
+    text, key_of = ADDRESSES[system]
+    Path("addresses").write_text(text)
+    clients = [*(f"198.51.{i}.{i % 7}" for i in range(40)), "2001:db8::7"]
+    loaded = {"haproxy": haproxy, "nginx": nginx}[system].load(text)
+    picker = loaded.policy.build(loaded.view())
+    wanted = "".join(f"{client}\t{picker.pick(key_of(client)).id}\n" for client in clients)
+    assert run(capsys, "pick", f"--{system}", "addresses", *clients) == (0, wanted, "")
+    status, out, err = run(capsys, "explain", f"--{system}", "addresses", "192.0.2.7")
+    assert status == 0 and "4 bytes: c0 00 02 07" in out
+    for argv in (["pick", "user-1"], ["pick", ""], ["explain", "\xe9"], ["pick", "10.0.0.1:80"]):
+        status, out, err = run(capsys, argv[0], f"--{system}", "addresses", *argv[1:])
+        assert (status, out) == (2, "") and "hashes addresses" in err
+    gone = loaded.backends[0].id
+    status, out, err = run(capsys, "move", f"--{system}", "addresses", "--remove", gone, "--json")
+    assert (status, err) == (0, "") and 0.2 < json.loads(out)["moved"] < 1
+    status, out, err = run(capsys, "compare", f"--{system}", "addresses", "--policy", "maglev:table_size=101", "--json")
+    rows = json.loads(out)["rows"]
+    assert (status, err) == (0, "") and all(row["leave"] is not None for row in rows)
+
+
+def test_the_version_of_haproxy(capsys):
+    Path("three.cfg").write_text(
+        "backend a\n balance hash src\n hash-type consistent\n hash-preserve-affinity maxconn\n"
+        " server s1 10.0.0.1:1 hash-key addr\n server s2 10.0.0.2:2 hash-key addr\n"
+    )
+    status, out, err = run(capsys, "pick", "--haproxy", "three.cfg", "k")
+    assert status == 2 and "is not in 2.6, but since 3" in err
+    argv = ["--haproxy", "three.cfg", "--haproxy-version", "3.2", "k"]
+    loaded = haproxy.load(Path("three.cfg").read_text(), version=haproxy.Version.V3_2)
+    wanted = loaded.policy.build(loaded.view()).pick(b"k").id
+    assert run(capsys, "pick", *argv) == (0, f"k\t{wanted}\n", "")
+    status, out, err = run(capsys, "pick", "--backends", "pool.json", "--haproxy-version", "3.2", "k")
+    assert (status, out) == (2, "") and "--haproxy-version 3.2: goes with --haproxy FILE" in err
+    assert tuple(version.text for version in haproxy.Version) == cli_sources.HAPROXY

@@ -174,7 +174,10 @@ def _moved(row: Row, policy: Any, picker: Any, fewer: View[Any], more: View[Any]
 def _change(policy: Any, picker: Any, view: View[Any], keys: Any) -> tuple[Disruption | None, str]:
     try:
         after = successor(policy, picker, view)
-        change = disruption(picker, after)
+        try:
+            change = disruption(picker, after)
+        except ConfigError:  # the built-in sample is not of its kind of keys
+            return disruption(picker, after, keys), ""
         return change if change.exact else disruption(picker, after, keys), ""
     except (ConfigError, LookupError) as error:
         return None, str(error)

@@ -29,7 +29,7 @@ from lbalgo.types import F64, I64, U64, TicketDecided
 
 SAMPLE = 1 << 17  # keys of the built-in sample: a moved fraction near 1 % then has a standard error of 0.03 %
 WALKED = 1 << 13  # the same where each key has to be walked on either side: 0.11 %
-_PROBES = ("k", "lbalgo", b"\xff" * 33, 2**63)
+_PROBES = ("lbal", "sixteen letters!", b"\xff" * 16, b"\0\0\0\1")  # addresses, too, for who hashes nothing else
 _Flows = tuple[I64, I64, F64]  # from, to (indices into the joined ids), amount
 
 

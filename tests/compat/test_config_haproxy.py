@@ -98,6 +98,28 @@ def test_versions():
     assert haproxy.load(plain, version=Version.V3_4).policy == haproxy.Random(version=Version.V3_4)
 
 
+@pytest.mark.parametrize(("word", "version"), [("addr", "3.0"), ("addr-port", "3.0"), ("id32", "3.4"), ("guid", "3.4")])
+def test_hash_keys_by_version(word, version):
+    text = f"backend a\n balance source\n hash-type consistent\n server s 1.1.1.1:1 guid g hash-key {word}"
+    for one in Version:
+        if one.text >= version:
+            assert haproxy.load(text, version=one).backends[0].hash_key is HashKey(word)
+        else:
+            with pytest.raises(ConfigError, match=rf"s\]\.hash-key: is not in {one.text}, but since {version}"):
+                haproxy.load(text, version=one)
+
+
+def test_unsupported_lines_are_told_before_missing_servers():
+    with pytest.raises(ConfigError) as refused:
+        haproxy.load("backend a\n server-template s 1-3 h:1\n stick on src")
+    assert refused.value.value == ("backend[a].server-template", "backend[a].stick")
+
+
+def test_a_state_file_that_is_not_read():
+    loaded = haproxy.load("backend a\n load-server-state-from-file none\n server s 1.1.1.1:1")
+    assert loaded.irrelevant == ("backend[a].load-server-state-from-file",)
+
+
 @pytest.mark.parametrize("keyword", sorted(KEYWORDS))
 def test_irrelevant_keywords(keyword):
     loaded = haproxy.load(f"backend a\n {keyword} x y\n server s 1.1.1.1:1\n")
@@ -136,6 +158,15 @@ def test_irrelevant_words_of_servers(word):
         ('balance "$ALGO"', ("backend[a].balance",)),
         ("server t 1.1.1.2:1 observe layer4", ("backend[a].server[t].observe",)),
         ("server t 1.1.1.2:1 minconn 3 maxconn 9", ("backend[a].server[t].minconn",)),
+        (
+            "hash-type consistent none\n balance hash src\n hash-preserve-affinity always\n"
+            " server t 1.1.1.2:1 hash-key addr frob",
+            (
+                *("backend[a].server[t].hash-key", "backend[a].server[t].frob", "backend[a].hash-type"),
+                "backend[a].hash-preserve-affinity",
+            ),
+        ),
+        ("load-server-state-from-file global", ("backend[a].load-server-state-from-file",)),
     ],
 )
 def test_unsupported_ones_are_named_together(text, paths):

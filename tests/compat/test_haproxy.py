@@ -129,6 +129,11 @@ BAD = [
         "backends['a'].hash_key",
         HashKey.ID32,
     ),
+    (
+        lambda: Hash(version=Version.V3_2).build([Server("a", hash_key=HashKey.GUID)]),
+        "backends['a'].hash_key",
+        HashKey.GUID,
+    ),
     (lambda: First().build([Server("a", maxconn=9, minconn=3)]), "backends['a'].minconn", 3),
     (lambda: Hash(Source()).build(["a", "b"]).pick("text!"), "key", b"text!"),
     (lambda: Hash(Hdr()).build(["a", "b"]).tickets([","]), "key", b","),

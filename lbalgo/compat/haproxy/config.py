@@ -20,11 +20,11 @@ from lbalgo.compat.config import Account, Loaded
 from lbalgo.compat.haproxy.checks import HealthChecks
 from lbalgo.compat.haproxy.farm import check_servers
 from lbalgo.compat.haproxy.hash import Affinity, Hash
-from lbalgo.compat.haproxy.hashing import HashType
+from lbalgo.compat.haproxy.hashing import Function, HashType
 from lbalgo.compat.haproxy.health import Observe
-from lbalgo.compat.haproxy.keys import Expr, Hdr, Source, Uri, UrlParam
 from lbalgo.compat.haproxy.keywords import KEYWORDS, OPTIONS
 from lbalgo.compat.haproxy.policies import First, LeastConn, Random, RoundRobin, StaticRR
+from lbalgo.compat.haproxy.rules import rule_of
 from lbalgo.compat.haproxy.server import HashKey, Server, Version, numeric_ids
 from lbalgo.compat.haproxy.servers import Options, make_server, number, read_options
 from lbalgo.compat.haproxy.slow_start import SlowStart
@@ -34,6 +34,7 @@ from lbalgo.spec import check_enum
 from lbalgo.types import State
 
 KEPT = ("balance", "hash-type", "hash-balance-factor", "hash-preserve-affinity", "fullconn")
+STATE_FILE = "load-server-state-from-file"
 
 
 def load(text: str, backend: str | None = None, *, version: Version = Version.V2_6, strict: bool = True) -> Loaded:
@@ -145,6 +146,11 @@ class _Backend:
                 self.defaults |= read_options(line.words[1:], path, self.account)
             elif word == "option" or line.words[:2] in (("no", "option"), ("default", "option")):
                 self._option(line, section.path)
+            elif word == STATE_FILE:
+                if line.words[1:] == ("none",):
+                    self.account.ignore(path)
+                else:
+                    self.account.refuse(path, "weights and states may come from a file that is not here")
             elif word == "no" and len(line.words) > 1 and line.words[1] in KEYWORDS:
                 self.account.ignore(f"{path} {line.words[1]}")
             elif word in KEYWORDS:
@@ -175,6 +181,10 @@ class _Backend:
             raise DuplicateBackend(name)
         self.account.honour(path)
         options = self.defaults | read_options(line.words[3:], path, self.account)
+        if "hash_key" in options:
+            since = Version.V3_4 if options["hash_key"] in (HashKey.ID32, HashKey.GUID) else Version.V3_0
+            if not self._has(since, f"{path}.hash-key"):
+                del options["hash_key"]
         server = make_server(name, address, options, path)
         if server.check is None and options.get("observe", Observe.NONE) is not Observe.NONE:
             self.account.refuse(f"{path}.observe", "needs check")
@@ -185,9 +195,17 @@ class _Backend:
         if options.get("disabled"):
             self.disabled.append(name)
 
+    def _has(self, since: Version, path: str, text: str = "") -> bool:
+        """Whether the version has what is at this path; else it is refused."""
+        if self.version.since(since):
+            return True
+        self.account.refuse(path, f"is not in {self.version.text}, but since {text or since.text}")
+        return False
+
     def loaded(self, chosen: Section, strict: bool) -> Loaded:
         """What all lines together make."""
         if not self.servers:
+            self.account.close(strict=strict)
             raise ConfigError(f"{chosen.path}.server", None, "is missing")
         policy = self._policy(chosen)
         signals: list[Any] = []
@@ -222,7 +240,7 @@ class _Backend:
         name, rest = (words or default)[0], (words or default)[1:]
         hashing = self._hashing()
         try:
-            rule = _rule(path, name, rest)
+            rule = rule_of(path, name, rest)
             if rule is not None:
                 return Hash(rule, **hashing, **pool)
             if name.startswith("random"):
@@ -245,18 +263,22 @@ class _Backend:
         path, words = self._take("hash-type")
         if words:
             try:
-                fields["hash_type"] = HashType.parse(" ".join(words))
+                hash_type = HashType.parse(" ".join(words))
             except ConfigError as error:
                 raise ConfigError(path, error.value, error.why) from None
+            if hash_type.function is not Function.NONE or self._has(Version.V3_0, path, "2.9"):
+                fields["hash_type"] = hash_type
         path, words = self._take("hash-balance-factor")
         if words:
             fields["hash_balance_factor"] = number(path, words[0])
         path, words = self._take("hash-preserve-affinity")
         if words:
             try:
-                fields["hash_preserve_affinity"] = Affinity(words[0])
+                affinity = Affinity(words[0])
             except ValueError:
                 raise ConfigError(path, words[0], "must be always, maxconn or maxqueue") from None
+            if self._has(Version.V3_2, path):
+                fields["hash_preserve_affinity"] = affinity
         return fields
 
     def _take(self, keyword: str) -> tuple[str, tuple[str, ...]]:
@@ -267,35 +289,3 @@ class _Backend:
             raise ConfigError(path, None, f"line {line.number}: has no value")
         self.account.honour(path)
         return path, line.words[1:]
-
-
-def _rule(path: str, name: str, rest: tuple[str, ...]) -> Any:
-    """What a hashing algorithm hashes; None if it is none, or not understood."""
-    if name == "source" and not rest:
-        return Source()
-    if name == "uri":
-        return _uri(path, rest)
-    if name == "url_param" and len(rest) == 1:
-        return UrlParam(rest[0])
-    header = re.fullmatch(r"hdr\(([^)]+)\)", name)
-    if header and rest in ((), ("use_domain_only",)):
-        return Hdr(header[1].lower(), bool(rest))
-    if name == "hash" and rest:
-        return Expr(" ".join(rest))
-    return None
-
-
-def _uri(path: str, rest: tuple[str, ...]) -> Any:
-    fields: dict[str, Any] = {}
-    at = 0
-    while at < len(rest):
-        word = rest[at]
-        if word in ("whole", "path-only"):
-            fields[word.replace("-", "_")] = True
-        elif word in ("len", "depth") and at + 1 < len(rest):
-            at += 1
-            fields[word] = number(f"{path}.{word}", rest[at])
-        else:
-            return None
-        at += 1
-    return Uri(**fields)

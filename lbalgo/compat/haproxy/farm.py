@@ -195,7 +195,7 @@ def check_servers(servers: Sequence[Server], version: Version, fullconn: int) ->
         name = f"backends[{s.id!r}]"
         if s.hash_key is not HashKey.ID and not version.since(Version.V3_0):
             raise ConfigError(f"{name}.hash_key", s.hash_key, f"is not in {version.text}, but since 3.0")
-        if s.hash_key is HashKey.ID32 and not version.since(Version.V3_4):
+        if s.hash_key in (HashKey.ID32, HashKey.GUID) and not version.since(Version.V3_4):
             raise ConfigError(f"{name}.hash_key", s.hash_key, f"is not in {version.text}, but since 3.4")
         if 0 < s.minconn < s.maxconn and not fullconn:
             raise ConfigError(f"{name}.minconn", s.minconn, "needs the backend's fullconn")

@@ -130,6 +130,11 @@ class Hash:
         return HashPicker(self, turns, previous if isinstance(previous, HashPicker) else None)
 
     @property
+    def takes_addresses(self) -> bool:
+        """Whether keys are the bytes of addresses."""
+        return isinstance(self.balance, Source)
+
+    @property
     def consistent(self) -> bool:
         """Whether the structure is the ring."""
         return self.hash_type.method is Method.CONSISTENT

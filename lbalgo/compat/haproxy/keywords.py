@@ -30,7 +30,7 @@ KEYWORDS: dict[str, str] = {  # of defaults, backend and listen sections
     ),
     **dict.fromkeys(("timeout", "clitimeout", "contimeout", "srvtimeout", "source", "http-reuse"), CONNECTION),
     **dict.fromkeys(("retries", "retry-on"), RETRIES),
-    **dict.fromkeys(("http-check", "tcp-check", "external-check", "load-server-state-from-file"), CHECKING),
+    **dict.fromkeys(("http-check", "tcp-check", "external-check"), CHECKING),
     **dict.fromkeys(("log", "log-format", "log-format-sd", "log-tag", "log-steps", "error-log-format"), LOGGING),
 }
 OPTIONS: dict[str, str] = {  # after ``option``

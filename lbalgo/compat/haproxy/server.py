@@ -48,7 +48,7 @@ class Version(enum.Enum):
 class HashKey(enum.Enum):
     """What a server's points on the ring are made of: the server keyword ``hash-key`` (3.0 and later).
 
-    ADDR, ADDR_PORT and GUID fall back to ID where the server has no address or guid; ID32 is of 3.4.
+    ADDR, ADDR_PORT and GUID fall back to ID where the server has no address or guid; ID32 and GUID are of 3.4.
 
     Examples
     --------

@@ -49,6 +49,7 @@ class IpHash:
     """
 
     takes_key: ClassVar[bool] = True
+    takes_addresses: ClassVar[bool] = True  # keys are the bytes of addresses
     proxy_next_upstream: tuple[str, ...] = NEXT_UPSTREAM
 
     def __post_init__(self) -> None:
