@@ -13,10 +13,11 @@ import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from tests.golden.systems import Replayed, replayer
+from tests.golden.systems import Replayed, pieces, replayer
 
 
 def replay(directories: list[str]) -> Iterator[tuple[Path, Replayed | Exception]]:
@@ -24,11 +25,19 @@ def replay(directories: list[str]) -> Iterator[tuple[Path, Replayed | Exception]
     for directory in directories:
         for path in sorted(Path(directory).rglob("*.json")):
             data = json.loads(path.read_text(encoding="utf-8"))
-            try:
-                for result in replayer(path.stem, data)(path.stem, data):
-                    yield path, result
-            except Exception as error:  # whatever it is: a configuration that was not replayed
-                yield path, error
+            whole = _results(path.stem, data)
+            if not any(isinstance(result, Exception) for result in whole):
+                yield from ((path, result) for result in whole)
+                continue
+            for piece in pieces(data):  # one by one, so that the rest of the file is told too
+                yield from ((path, result) for result in _results(path.stem, piece))
+
+
+def _results(stem: str, data: Any) -> list[Replayed] | list[Exception]:
+    try:
+        return list(replayer(stem, data)(stem, data))
+    except Exception as error:  # whatever it is: a configuration that was not replayed
+        return [error]
 
 
 def main(directories: list[str]) -> int:

@@ -91,6 +91,21 @@ def kind_of(data: Any) -> str:
     return ""
 
 
+PARTS = ("cfg", "cfg2", "edf", "stat", "policy", "retry")  # of Envoy's files: configurations by name
+
+
+def pieces(data: Any) -> list[Any]:
+    """The data of a file, one configuration in each; a file that has no parts is its own only piece."""
+    if not isinstance(data, dict):
+        return [data]
+    for name in ("configs", "cases"):
+        if isinstance(data.get(name), list):
+            return [{**data, name: [one]} for one in data[name]]
+    parts = [name for name in PARTS if isinstance(data.get(name), dict)]
+    none = {name: dict[str, Any]() for name in parts}
+    return [{**data, **none, name: {key: one}} for name in parts for key, one in data[name].items()] or [data]
+
+
 def count_mismatches(expected: Any, got: Any) -> int:
     """Positions at which two sequences differ; those that one of them lacks count too."""
     return sum(a != b for a, b in zip(expected, got, strict=False)) + abs(len(expected) - len(got))

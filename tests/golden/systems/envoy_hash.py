@@ -273,8 +273,8 @@ def _policy_retry(data: Any) -> Iterator[Replayed]:
             raise Strange(f"{name}: cluster {where!r}")
         picker, ids = built[where]
         retry = envoy.RetryPolicy(
-            host_selection_retry_max_attempts=cfg["max_attempts"] or 0,
-            previous_hosts=bool(cfg["predicate"]),
+            **_given(host_selection_retry_max_attempts=cfg.get("max_attempts")),
+            previous_hosts=bool(cfg.get("predicate")),
         )
         wrong = total = 0
         for i, seq in enumerate(cfg["seqs"]):

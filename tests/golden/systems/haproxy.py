@@ -15,8 +15,8 @@ from tests.golden.systems.keyrules import ALPHABET, asc, ip4, ip127, mix
 
 ALGORITHMS = ("roundrobin", "static-rr", "leastconn", "first", "random", "hash", "source", "hashkey", "none")
 ALGORITHMS += ("bounded", "boundedrand", "affinity", "slowstart", "health", "agent")
-FIELDS = {"algo", "balance", "draws", "dynamic", "fall", "hash_key", "hash_type", "held", "keys", "lines", "n", "obs"}
-FIELDS |= {"ops", "picks", "rise", "script", "section", "servers", "set", "weight"}
+FIELDS = {"algo", "balance", "draws", "dynamic", "fall", "hash_key", "hash_type", "held", "keys", "lines", "list", "n"}
+FIELDS |= {"obs", "ops", "picks", "rise", "script", "section", "servers", "set", "weight"}
 SERVER = {"name", "weight", "id", "backup", "state", "maxconn", "minconn", "maxqueue", "slowstart", "guid", "hash_key"}
 SERVER |= {"host", "addr", "port"}
 STATES = {"up": State.HEALTHY, "down": State.UNHEALTHY, "maint": State.UNHEALTHY, "drain": State.DRAINING}
@@ -166,6 +166,8 @@ def keys_of(config: Any, policy: Any) -> Callable[[int], bytes | None]:
         if isinstance(rule, (haproxy.Uri, haproxy.UrlParam)):
             return target_of
         raise Strange(f"balance {rule!r} on uri keys")
+    if name == "list":
+        return lambda i: bytes.fromhex(config["list"][i])
     known = {"mix": mix, "asc": asc, "ip4": ip4, "ip127": ip127, "ip6": ip6, "num": num, None: lambda i: None}
     if name not in known:
         raise Strange(f"keys {name!r}")
