@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import itertools
+import time
 from typing import Any
 
 import lbalgo as lb
+from lbalgo.gates import Limits, RetryBudget, Shedding
 
 from .scalar import KEYS, pool
 from .timing import Case, over_keys, statement
+
+GATES: dict[str, list[Any]] = {
+    "Limits": [Limits(pool=100, per_backend=10)],
+    "FlowTable": [lb.FlowTable(1 << 16)],
+    "Sticky": [lb.Sticky((b"0123456789abcdef",))],
+    "Limits + RetryBudget + Shedding": [Limits(), RetryBudget(), Shedding()],
+}
 
 
 class NullBalancer:
@@ -42,4 +51,7 @@ def cases(quick: bool) -> list[Case]:
     out.append(over_keys("Maglev, slow start + ejection", "f(k).done()", KEYS, f=balancer(lb.Maglev()).acquire))
     blocks = balancer(lb.PowerOfTwo()).acquire
     out.append(statement("PowerOfTwo, slow start + ejection, with-block", "with f(): pass", f=blocks))
+    for name, gates in GATES.items():
+        keyed = lb.Balancer(lb.Maglev(), pool(100, lb.Maglev()), seed=1, gates=gates, clock=time.time)
+        out.append(over_keys(f"Maglev, {name}", "f(k).done()", KEYS, f=keyed.acquire))
     return out

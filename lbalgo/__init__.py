@@ -4,7 +4,7 @@ from lbalgo import estimators, events, gates, measure
 from lbalgo.active import kernels
 from lbalgo.balancer import Balancer, Lease
 from lbalgo.endpoint import Endpoint
-from lbalgo.errors import ConfigError, DuplicateBackend, LBError, NoBackend, UnknownBackend
+from lbalgo.errors import ConfigError, DuplicateBackend, LBError, NoBackend, NotAdmitted, UnknownBackend
 from lbalgo.events import Stats
 from lbalgo.explaining import Explanation, explain
 from lbalgo.gates import FlowTable, Jet, SecondChance, Sticky
@@ -86,6 +86,7 @@ __all__ = [
     "MultiProbe",
     "Murmur3",
     "NoBackend",
+    "NotAdmitted",
     "Outcome",
     "OutlierEjection",
     "Picker",

@@ -7,7 +7,10 @@ made from them.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from lbalgo.request import Decision, Request
 
 Reason = Literal["empty", "ineligible", "excluded", "overloaded"]
 
@@ -43,6 +46,33 @@ class NoBackend(LBError, LookupError):
 
     def __str__(self) -> str:
         return _REASONS.get(self.reason, self.reason)
+
+
+class NotAdmitted(NoBackend):
+    """A gate of the balancer has refused the request.
+
+    Parameters
+    ----------
+    decision : the gate's answer: its reason, whether the request may wait, and for how many seconds to stay away.
+    request : what the gates were told of it, with its bits; it waits, and comes again, as this.
+
+    Examples
+    --------
+    >>> from lbalgo.request import Decision, Reason, Request
+    >>> raise NotAdmitted(Decision(Reason.SHED), Request(bits=7))
+    Traceback (most recent call last):
+    lbalgo.errors.NotAdmitted: not admitted: shed
+    """
+
+    def __init__(self, decision: Decision, request: Request) -> None:
+        super().__init__("overloaded")
+        self.decision, self.request = decision, request
+
+    def __str__(self) -> str:
+        return f"not admitted: {self.decision.reason.value if self.decision.reason else 'by a gate'}"
+
+    def __reduce__(self) -> tuple[type[NotAdmitted], tuple[Decision, Request]]:
+        return NotAdmitted, (self.decision, self.request)
 
 
 class ConfigError(LBError, ValueError):

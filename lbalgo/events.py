@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from lbalgo.request import Reason
 from lbalgo.types import Outcome, State
 
 
@@ -81,7 +82,8 @@ class Stats:
     opened, closed, open_leases : leases given out, ended, and not yet ended.
     outcomes : how leases ended; sums to `closed`. A lease that was dropped without a word counts as CANCELLED.
     in_flight : open leases by backend id, of all members and of departed backends that still have some.
-    no_backend : refusals by reason (see `NoBackend`).
+    no_backend : refusals by reason (see `NoBackend`), those of gates as ``"overloaded"``.
+    not_admitted : refusals of gates by their reason.
     excluded_fallbacks : picks whose first choice was excluded, so that the next one answered.
     rebuilds : pickers built since the first one.
     panics : times the pool entered panic.
@@ -95,6 +97,7 @@ class Stats:
     outcomes: Mapping[Outcome, int]
     in_flight: Mapping[str, int]
     no_backend: Mapping[str, int]
+    not_admitted: Mapping[Reason, int]
     excluded_fallbacks: int
     rebuilds: int
     panics: int

@@ -258,7 +258,7 @@ class Pool:
 
     def restore(self, state: Mapping[str, Any], now: float) -> None:
         """Goes on from a snapshot of the same shape; nothing changes if it is refused."""
-        states, cursor = self._shape(state)
+        states, cursor = self.shape(state)
         told, saved = self.told.copy(), [signal.snapshot() for signal in self.signals]
         self.versions = None
         try:
@@ -277,7 +277,8 @@ class Pool:
             signal.sync(self.view.ids, now)
         self._undrained()  # what a refused change had them say
 
-    def _shape(self, state: Any) -> tuple[list[Any], int | None]:
+    def shape(self, state: Any) -> tuple[list[Any], int | None]:
+        """The signals' states and the cursor of a snapshot of this shape; ConfigError for any other."""
         if not isinstance(state, Mapping) or state.get("type") != "Balancer" or state.get("version") != SNAPSHOT:
             raise ConfigError("state", state, f"must be a Balancer's snapshot, version {SNAPSHOT}")
         parts = state.get("signals")

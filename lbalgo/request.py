@@ -45,7 +45,7 @@ class Request:
     hedge : whether it is a copy of a request that is still open.
     after_timeout : whether the attempt before this one timed out.
     criticality : how much it matters.
-    bits : 64 random bits of its own, kept by its retries; in [0, 2**64).
+    bits : 64 random bits of its own, kept by its retries; in [0, 2**64). Of 0, none: a balancer gives it some.
 
     Raises
     ------

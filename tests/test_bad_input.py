@@ -16,7 +16,8 @@ EXCEPTIONS = {
     **dict.fromkeys(("Backend", "Load", "Picker", "Policy", "Signal", "TicketDecided"), "a protocol"),
     **dict.fromkeys(("Key", "Hasher"), "a type alias"),
     **dict.fromkeys(
-        ("LBError", "ConfigError", "DuplicateBackend", "NoBackend", "UnknownBackend"), "carries what it is given"
+        ("LBError", "ConfigError", "DuplicateBackend", "NoBackend", "NotAdmitted", "UnknownBackend"),
+        "carries what it is given",
     ),
     **dict.fromkeys(("State", "Lookup", "Ties"), "an enum: Python refuses what is no member"),
     **dict.fromkeys(("XXH64", "XXH3"), "takes nothing"),

@@ -4,10 +4,13 @@ import pickle
 
 import pytest
 
-from lbalgo import ConfigError, DuplicateBackend, LBError, NoBackend, UnknownBackend
+from lbalgo import ConfigError, DuplicateBackend, LBError, NoBackend, NotAdmitted, UnknownBackend
+from lbalgo.gates import Decision, Reason, Request
 
 EVERY = [
     *(NoBackend(reason) for reason in ("empty", "ineligible", "excluded", "overloaded")),
+    NotAdmitted(Decision(Reason.SHED, retry_after=2.0), Request(bits=7)),
+    NotAdmitted(Decision(), Request()),
     ConfigError("table_size", 10, "must be prime"),
     ConfigError("x", None),
     DuplicateBackend("a"),
@@ -26,6 +29,7 @@ def test_facts_survive_pickling(error):
     ("error", "kinds"),
     [
         (NoBackend("empty"), (LBError, LookupError)),
+        (NotAdmitted(Decision(Reason.SHED), Request()), (NoBackend, LBError, LookupError)),
         (ConfigError("x", 1), (LBError, ValueError)),
         (DuplicateBackend("a"), (LBError, ConfigError, ValueError)),
         (UnknownBackend("a"), (LBError, KeyError)),
@@ -43,6 +47,8 @@ def test_messages():
         "no backend is eligible",
         "every eligible backend is excluded",
         "every eligible backend is at its limit",
+        "not admitted: shed",
+        "not admitted: by a gate",
         "table_size = 10: must be prime",
         "x = None",
         "id = 'a': occurs more than once in the pool",

@@ -6,7 +6,8 @@ finished: count requests, or connections with another `Limits`.
 
 Who comes when the pool is full may wait, if there is a queue and it has room. Nobody overtakes: while somebody waits,
 who comes waits too. Time and ends of requests make places; `released` then says who may go and who has waited for too
-long.
+long. Who may go has a place kept until `started` or `refused` says what became of it; requests that are equal are
+interchangeable, so give them bits of their own.
 
 Costs: O(1) each call; memory O(backends with requests in flight) and the queue.
 Source: Envoy, circuit breakers (max_connections, max_pending_requests, max_requests, each 1024).
@@ -14,7 +15,9 @@ Source: Envoy, circuit breakers (max_connections, max_pending_requests, max_requ
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from lbalgo.errors import ConfigError
@@ -52,7 +55,7 @@ class Limits:
     (<Reason.BACKEND_LIMIT: 'backend limit'>, ['a'], True)
     """
 
-    __slots__ = ("_backends", "in_flight", "per_backend", "pool", "queue")
+    __slots__ = ("_backends", "_called", "in_flight", "per_backend", "pool", "queue")
 
     def __init__(
         self, pool: int | None = POOL, per_backend: int | None = None, queue: Queue[Request] | None = None
@@ -64,13 +67,16 @@ class Limits:
         self.queue = queue
         self.in_flight = 0
         self._backends: dict[str, int] = {}
+        self._called: Counter[Request] = Counter()  # released from the queue, and not yet sent
 
     def admit(self, now: float, request: Request = FIRST) -> Decision:
         """Whether there is a place; if there is none, whether there is one in the queue."""
         instant(now)
         to = 0 if request.backend is None else self._backends.get(request.backend, 0)
-        if request.backend is not None and self.per_backend is not None and to >= self.per_backend:
+        if self.per_backend is not None and to >= self.per_backend:
             return Decision(Reason.BACKEND_LIMIT)
+        if self._called and self._called[_anywhere(request)]:
+            return ADMIT
         waiting = len(self.queue) if self.queue is not None else 0
         if waiting or self._full():
             room = self.queue is not None and waiting < self.queue.capacity
@@ -78,7 +84,7 @@ class Limits:
         return ADMIT
 
     def _full(self) -> bool:
-        return self.pool is not None and self.in_flight >= self.pool
+        return self.pool is not None and self.in_flight + self._called.total() >= self.pool
 
     def full(self) -> frozenset[str]:
         """The ids of the backends at their limit that have requests in flight."""
@@ -90,29 +96,36 @@ class Limits:
         return self.queue is not None and self.queue.push(now, request)
 
     def released(self, now: float) -> tuple[list[Request], list[Request]]:
-        """Who may go at `now` (seconds), as `started` will then say of each, and who has waited for too long."""
+        """Who may go at `now` (seconds), until `started` or `refused` is said of them, and who has waited too long."""
         go: list[Request] = []
         late: list[Request] = []
         if self.queue is None:
             return go, late
-        while self.pool is None or self.in_flight + len(go) < self.pool:
+        while not self._full():
             served, dropped = self.queue.pop(now)
             late += dropped
             if served is None:
                 return go, late
             go.append(served)
+            self._called[_anywhere(served)] += 1
         return go, late + self.queue.expired(now)
 
     def started(self, now: float, request: Request = FIRST) -> None:
         """A request was sent; limits count it whether or not they were asked."""
         instant(now)
+        self._answered(request)
         self.in_flight += 1
         if request.backend is not None:
             self._backends[request.backend] = self._backends.get(request.backend, 0) + 1
 
     def refused(self, now: float, request: Request = FIRST) -> None:
-        """Nothing was taken, so there is nothing to give back."""
+        """It does not go; a place kept for it is free again."""
         instant(now)
+        self._answered(request)
+
+    def _answered(self, request: Request) -> None:
+        if self._called:
+            self._called -= Counter([_anywhere(request)])
 
     def finished(self, now: float, request: Request, outcome: Outcome, latency: float | None = None) -> None:
         """A place is free again.
@@ -143,3 +156,8 @@ class Limits:
 
     def __repr__(self) -> str:
         return f"Limits(pool={self.pool}, per_backend={self.per_backend}, queue={self.queue!r})"
+
+
+def _anywhere(request: Request) -> Request:
+    """The request without its backend."""
+    return request if request.backend is None else replace(request, backend=None)

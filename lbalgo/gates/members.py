@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import enum
 import math
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from lbalgo.errors import ConfigError
@@ -83,18 +83,6 @@ class Members:
 def members_of(picker: Any, known: Members | None) -> Members:
     """The members of this picker: those known, if they are its."""
     return known if known is not None and known.picker is picker else Members(picker)
-
-
-class Either(Container[str]):
-    """What is in one container of ids or the other."""
-
-    __slots__ = ("one", "other")
-
-    def __init__(self, one: Container[str], other: Container[str]) -> None:
-        self.one, self.other = one, other
-
-    def __contains__(self, id: Any) -> bool:
-        return id in self.one or id in self.other
 
 
 def never(slot: int) -> bool:

@@ -30,12 +30,13 @@ import dataclasses
 import enum
 from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from lbalgo.active import mix64
 from lbalgo.errors import ConfigError, NoBackend
+from lbalgo.excluding import Either
 from lbalgo.gates.homes import Homes, Session
-from lbalgo.gates.members import Either, Members, Standing, fullness, never
+from lbalgo.gates.members import Members, Standing, fullness, never
 from lbalgo.gates.sealing import Seal
 from lbalgo.hashing import hash_key
 from lbalgo.spec import check_bool, check_enum, check_id, check_integer, check_real, enum_from_name, from_dict
@@ -122,6 +123,7 @@ class Sticky:
     (<Why.HIT: 'hit'>, True, None)
     """
 
+    sessions: ClassVar[bool] = True  # a balancer gives it what the client has sent
     secrets: tuple[bytes, ...] = dataclasses.field(repr=False)
     pool: str = "default"
     ttl: float | None = TTL

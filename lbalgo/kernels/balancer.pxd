@@ -8,35 +8,46 @@ from lbalgo.kernels.loads cimport ForeignLoad, InFlightCounts, LoadState
 from lbalgo.kernels.pickers cimport TicketPicker
 
 cdef object NOTHING, UNIT
+cdef tuple OUTCOMES
 cdef double UNKNOWN, NEVER
 cdef int CANCELLED
 
 cdef class Balancer(Desk):
     cdef object __weakref__
     cdef readonly object policy, picker, view
-    cdef object pool, news, clock, lock, courier, on_event
+    cdef object pool, gates, news, clock, lock, courier, on_event
     cdef TicketPicker by_ticket
     cdef LoadPicker by_load
     cdef LoadState load
     cdef list witnesses, late
     cdef Ledger ledger
     cdef dict index
-    cdef bint native, seeded, blind, serial, timed, ticking, moving, working, panic
+    cdef bint native, seeded, gated, blind, serial, timed, ticking, moving, working, panic
     cdef double latest, due
     cdef cython.longlong[::1] slots, lanes
     @cython.locals(slot=Py_ssize_t, row=Py_ssize_t, by_ticket=TicketPicker, by_load=LoadPicker,
                    load=LoadState, lease=Lease)
     @cython.final
-    cdef Lease _open(self, object key, object exclude, double cost, double now)
+    cdef Lease _open(self, object key, object exclude, double cost, double now, object visit)
+    @cython.final
+    cdef Lease _enter(self, object key, object exclude, double cost, double now, object visit)
+    @cython.final
+    cdef object _admit(self, double now, object session, object request, object budget)
+    @cython.final
+    cdef object _asked(self, object session, object request)
+    @cython.final
+    cdef object _start(self, object visit, object id, LoadState load, Py_ssize_t row, double cost, double now)
+    @cython.final
+    cdef object _finish(self, object visit, LoadState load, Py_ssize_t row, int code, double latency, double now)
     @cython.locals(now=double)
     cdef object end_(self, Lease lease, int code, double latency, double pause)
     @cython.final
-    cdef object _choose(self, object picker, object key, object exclude)
+    cdef object _choose(self, object picker, object key, object exclude, object visit, double now)
     @cython.locals(row=Py_ssize_t, load=LoadState)
     @cython.final
     cdef object _close(self, Lease lease, int code, double latency, double pause, double now)
     @cython.final
-    cdef object _settle(self, Py_ssize_t row, LoadState load, int code, double latency, double pause, double now)
+    cdef object _settle(self, Py_ssize_t row, LoadState load, object visit, int code, double latency, double pause, double now)
     @cython.locals(slot=Py_ssize_t, witness=tuple, evidence=Evidence)
     @cython.final
     cdef object _note(self, Py_ssize_t row, int code)

@@ -1,10 +1,12 @@
-from collections.abc import Callable, Container, Iterable, Mapping
+from collections.abc import Callable, Collection, Container, Iterable, Mapping
 from types import GenericAlias
 from typing import Any, Generic, TypeVar, final, overload
 
+from lbalgo.attempts import Attempts
 from lbalgo.endpoint import Endpoint
 from lbalgo.events import Event, Stats
 from lbalgo.kernels.lease import Desk, Lease
+from lbalgo.request import Request
 from lbalgo.types import Backend, Ids, Key, Outcome, Picker, Policy, Signal
 from lbalgo.view import View
 
@@ -22,6 +24,7 @@ class Balancer(Desk, Generic[_B]):
         backends: Ids,
         *,
         signals: Iterable[Signal] = (),
+        gates: Iterable[Any] = (),
         clock: Callable[[], float] = ...,
         seed: int | None = None,
         panic_below: float = 0.5,
@@ -35,6 +38,7 @@ class Balancer(Desk, Generic[_B]):
         backends: Iterable[_B | str] | Mapping[str, float],
         *,
         signals: Iterable[Signal] = (),
+        gates: Iterable[Any] = (),
         clock: Callable[[], float] = ...,
         seed: int | None = None,
         panic_below: float = 0.5,
@@ -52,7 +56,28 @@ class Balancer(Desk, Generic[_B]):
     def next_deadline(self) -> float | None: ...
     def update(self, backends: Iterable[_B | str] | Mapping[str, float]) -> None: ...
     def advance(self, now: float | None = None) -> float | None: ...
-    def acquire(self, key: Key | None = None, *, exclude: Container[str] = (), cost: float = 1.0) -> Lease[_B]: ...
+    def acquire(
+        self,
+        key: Key | None = None,
+        *,
+        exclude: Container[str] = (),
+        cost: float = 1.0,
+        session: str | bytes | None = None,
+        request: Request = ...,
+    ) -> Lease[_B]: ...
+    def attempts(
+        self,
+        key: Key | None = None,
+        *,
+        limit: int = 3,
+        budget: Any = None,
+        on: Collection[Outcome] = ...,
+        exclude: Container[str] = (),
+        cost: float = 1.0,
+        session: str | bytes | None = None,
+        request: Request = ...,
+    ) -> Attempts[_B]: ...
+    def attempt_(self, course: Attempts[_B]) -> Lease[_B]: ...
     def report(self, id: str, report: Any) -> None: ...
     def stats(self) -> Stats: ...
     def snapshot(self) -> dict[str, Any]: ...

@@ -16,9 +16,10 @@ cdef class Lease:
     cdef readonly object backend
     cdef Desk desk
     cdef LoadState load
+    cdef object visit
     cdef Py_ssize_t row
-    cdef int said
-    cdef double began
+    cdef int said, ended
+    cdef double began, pause
 
 @cython.locals(code=int)
 cdef int _code(object outcome) except -1

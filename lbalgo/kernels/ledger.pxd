@@ -7,7 +7,7 @@ cdef tuple OUTCOMES
 cdef class Ledger:
     cdef readonly int64_t opened, panic_picks
     cdef public int64_t fallbacks
-    cdef readonly dict refused
+    cdef readonly dict refused, unadmitted
     cdef cython.longlong[::1] flying, closed
     cdef void open_(self, Py_ssize_t row, bint panic) noexcept
     cdef void close_(self, Py_ssize_t row, int code) noexcept

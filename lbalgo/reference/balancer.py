@@ -12,17 +12,21 @@ compiled as `lbalgo.kernels.balancer`, with the types of `kernels/balancer.pxd`,
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Container, Iterable, Mapping
+from collections.abc import Callable, Collection, Container, Iterable, Mapping
 from types import GenericAlias
 from typing import Any
 
-from lbalgo.errors import ConfigError, NoBackend, UnknownBackend
+from lbalgo.attempts import RETRIED, Attempts
+from lbalgo.errors import ConfigError, NoBackend, NotAdmitted, UnknownBackend
 from lbalgo.events import Event, Stats
+from lbalgo.excluding import check_exclude
 from lbalgo.outside import CLOCK, Lock, ReentrantLock, entropy, watch_forks
 from lbalgo.pool import Pool
+from lbalgo.request import FIRST, Request
 from lbalgo.spec import LIMIT, check_integer, check_real, check_time
 from lbalgo.types import OUTCOME_CODES, Outcome
 from lbalgo.view import members_of
+from lbalgo.visiting import Gatehouse, Visit
 
 try:  # the compiler needs to see this import; at run time nobody needs Cython installed
     import cython
@@ -42,6 +46,7 @@ NOTHING = ()
 UNIT = 1.0
 UNKNOWN = math.nan
 NEVER = math.inf
+OUTCOMES = tuple(Outcome)
 CANCELLED = OUTCOME_CODES[Outcome.CANCELLED]
 
 
@@ -66,6 +71,7 @@ class Balancer(Desk):
         backends: Any,
         *,
         signals: Iterable[Any] = (),
+        gates: Iterable[Any] = (),
         clock: Callable[[], float] = CLOCK,
         seed: int | None = None,
         panic_below: float = 0.5,
@@ -83,6 +89,8 @@ class Balancer(Desk):
         self.policy, self.clock, self.native, self.on_event = policy, clock, clock is CLOCK, on_event
         self.lock, self.courier = ReentrantLock(), Lock()
         self.latest = -math.inf
+        self.gates = Gatehouse(gates, clock)
+        self.gated = bool(self.gates.all)
         members = tuple(members_of(backends))
         check_real("panic_below", panic_below, low=0.0, high=1.0)
         check_real("forget_after", forget_after, low=0.0)
@@ -99,10 +107,20 @@ class Balancer(Desk):
         watch_forks(self)
         self._deliver()
 
-    def acquire(self, key: Any = None, *, exclude: Container[str] = NOTHING, cost: float = UNIT) -> Lease:
+    def acquire(
+        self,
+        key: Any = None,
+        *,
+        exclude: Container[str] = NOTHING,
+        cost: float = UNIT,
+        session: Any = None,
+        request: Request = FIRST,
+    ) -> Lease:
         """A lease of the backend for this key, or for the next request; runs what is due first."""
         if cost is not UNIT:
             cost = check_real("cost", cost, low=0.0)
+        if session is not None or request is not FIRST:
+            self._asked(session, request)
         now = self.latest
         if self.ticking:
             now = self._read()
@@ -112,10 +130,71 @@ class Balancer(Desk):
             self._sweep()
         if self.serial:
             with self.lock:
-                return self._open(key, exclude, cost, now)
-        return self._open(key, exclude, cost, now)
+                if not self.gated:
+                    return self._open(key, exclude, cost, now, None)
+                return self._enter(key, exclude, cost, now, self._admit(now, session, request, None))
+        return self._open(key, exclude, cost, now, None)
 
-    def _open(self, key: Any, exclude: Container[str], cost: float, now: float) -> Lease:
+    def attempts(
+        self,
+        key: Any = None,
+        *,
+        limit: int = 3,
+        budget: Any = None,
+        on: Collection[Outcome] = RETRIED,
+        exclude: Container[str] = NOTHING,
+        cost: float = UNIT,
+        session: Any = None,
+        request: Request = FIRST,
+    ) -> Attempts[Any]:
+        """Leases for one request, one after the other, until it succeeds or is not to be tried again."""
+        self._asked(session, request)
+        if budget is not None and any(budget is gate for gate in self.gates.all):
+            raise ConfigError("budget", budget, "is a gate of this balancer already")
+        with self.lock:
+            request = self.gates.numbered(request)  # its retries keep its bits
+        return Attempts(
+            self, key, limit=limit, budget=budget, on=on, exclude=exclude, cost=cost, session=session, request=request
+        )
+
+    def attempt_(self, course: Attempts[Any]) -> Lease:
+        """The next lease of a request's attempts."""
+        if self._now() >= self.due:
+            self.advance()
+        if self.abandoned:
+            self._sweep()
+        with self.lock:
+            now = self._now()
+            visit = self._admit(now, course.session, course.request, course.budget)
+            visit.course = course
+            exclude = course.exclusion(self.picker, now)
+            lease = self._enter(course.key, exclude, course.cost, now, visit)
+            visit.delay = course.delay(lease.backend.id, now)
+            return lease
+
+    def _asked(self, session: Any, request: Request) -> None:
+        if not isinstance(request, Request):
+            raise ConfigError("request", request, "must be a Request")
+        if request.backend is not None:
+            raise ConfigError("request", request, "must have no backend: that is to be chosen")
+        if session is not None and not self.gates.sessions:
+            raise ConfigError("session", session, "is of use only to a gate with sessions, as Sticky")
+
+    def _admit(self, now: float, session: Any, request: Request, budget: Any) -> Visit:
+        try:
+            return self.gates.ask(now, request, session, budget)
+        except NotAdmitted as refusal:
+            self.ledger.refuse(refusal)
+            raise
+
+    def _enter(self, key: Any, exclude: Container[str], cost: float, now: float, visit: Visit) -> Lease:
+        try:
+            return self._open(key, exclude, cost, now, visit)
+        except BaseException:
+            visit.refused(now)
+            raise
+
+    def _open(self, key: Any, exclude: Container[str], cost: float, now: float, visit: Visit | None) -> Lease:
         lease = Lease.__new__(Lease)  # pyright: ignore[reportCallIssue]
         lease.desk = None
         if self.timed and self.load is not None:
@@ -130,10 +209,10 @@ class Balancer(Desk):
                     slot = by_load._next()
                     backend = by_load.backends[slot]
                 else:
-                    backend = self._choose(picker, key, exclude)
+                    backend = self._choose(picker, key, exclude, visit, now)
                     name = backend.id
             except NoBackend as refusal:
-                self.ledger.refuse(refusal.reason)
+                self.ledger.refuse(refusal)
                 raise
             if picker is self.picker:  # else the pool has changed meanwhile
                 break
@@ -145,29 +224,46 @@ class Balancer(Desk):
         else:
             raise UnknownBackend(name)
         load = self.load
-        if load is not None:
+        if visit is not None:
+            self._start(visit, backend.id, load, row, cost, now)
+        elif load is not None:
             load.start_(row, cost, now)
         self.ledger.open_(row, self.panic)
-        lease.backend, lease.load, lease.row, lease.said = backend, load, row, -1
+        lease.backend, lease.load, lease.row, lease.said, lease.ended, lease.visit = backend, load, row, -1, -1, visit
         lease.began = now if self.ticking else UNKNOWN
         lease.desk = self
         return lease
 
-    def _choose(self, picker: Any, key: Any, exclude: Container[str]) -> Any:
-        if exclude is NOTHING:
+    def _start(self, visit: Visit, id: str, load: LoadState | None, row: int, cost: float, now: float) -> None:
+        """The gates and the load hear of it, all or none."""
+        visit.started(id, now)
+        try:
+            if load is not None:
+                load.start_(row, cost, now)
+        except BaseException:
+            visit.finished(Outcome.CANCELLED, None, now)
+            raise
+
+    def _choose(self, picker: Any, key: Any, exclude: Container[str], visit: Visit | None, now: float) -> Any:
+        if exclude is NOTHING and visit is None:
             return picker.pick(key)
-        if isinstance(exclude, (str, bytes)):
-            raise ConfigError("exclude", exclude, "must be a container of ids, not one string")
-        first = next(iter(picker.walk(key)), None)
-        backend = picker.pick(key, exclude=exclude)
+        first = None if check_exclude(exclude) is NOTHING else next(iter(picker.walk(key)), None)
+        if visit is None:
+            backend = picker.pick(key, exclude=exclude)
+        else:
+            backend = self.gates.choose(visit, picker, key, exclude, now, self._loads)
         if first is not None and first.id in exclude:
             self.ledger.fallbacks += 1
         return backend
 
+    def _loads(self, picker: Any) -> list[int]:
+        """Leases in flight to each of the picker's backends."""
+        return [self.ledger.flying[self.index[backend.id]] for backend in picker.backends]
+
     def end_(self, lease: Lease, code: int, latency: float, pause: float) -> None:
         """The request has ended; called by the lease."""
         now = self._read() if self.ticking else self.latest  # first: a clock that fails leaves the lease open
-        if self.serial:
+        if self.serial or lease.visit is not None:
             with self.lock:
                 self._close(lease, code, latency, pause, now)
         else:
@@ -176,25 +272,39 @@ class Balancer(Desk):
             self._deliver()
 
     def _close(self, lease: Lease, code: int, latency: float, pause: float, now: float) -> None:
-        row, load = lease.row, lease.load
+        row, load, visit = lease.row, lease.load, lease.visit
         if row >= 0:
-            lease.row, lease.load, lease.desk = -1, None, None
+            lease.row, lease.load, lease.desk, lease.ended, lease.pause = -1, None, None, code, pause
             if self.timed and latency != latency:
                 latency = now - lease.began  # NaN, as nobody looked at the clock when it began
                 if latency < 0.0:
                     latency = 0.0
-            self._settle(row, load, code, latency, pause, now)
+            if visit is not None and visit.course is not None and pause == pause:
+                visit.course.spare(lease.backend.id, now + pause)
+            self._settle(row, load, visit, code, latency, pause, now)
 
-    def _settle(self, row: int, load: LoadState | None, code: int, latency: float, pause: float, now: float) -> None:
+    def _settle(
+        self, row: int, load: LoadState | None, visit: Visit | None, code: int, latency: float, pause: float, now: float
+    ) -> None:
         self.ledger.close_(row, code)
         try:
-            if load is not None:
+            if visit is not None:
+                self._finish(visit, load, row, code, latency, now)
+            elif load is not None:
                 load.finish_(row, code, latency, now)
-        finally:  # whatever a load may raise, the signals hear
+        finally:  # whatever a load or a gate may raise, the signals hear
             if pause == pause or self.moving or not self.blind or now >= self.due:
                 self._testify(None, row, code, latency, pause)
             else:
                 self._note(row, code)
+
+    def _finish(self, visit: Visit, load: LoadState | None, row: int, code: int, latency: float, now: float) -> None:
+        """The load and the gates hear the end, whatever one of them raises."""
+        try:
+            if load is not None:
+                load.finish_(row, code, latency, now)
+        finally:
+            visit.finished(OUTCOMES[code], None if latency != latency else latency, now)
 
     def _note(self, row: int, code: int) -> None:
         """Every witness takes the code down before anyone judges: compiled, no Python code runs until then."""
@@ -226,8 +336,8 @@ class Balancer(Desk):
         with self.lock:
             while self.abandoned:
                 now = self._now()
-                row, load = self.abandoned.pop()
-                self._settle(row, load, CANCELLED, UNKNOWN, UNKNOWN, now)
+                row, load, visit = self.abandoned.pop()
+                self._settle(row, load, visit, CANCELLED, UNKNOWN, UNKNOWN, now)
         self._deliver()
 
     def update(self, backends: Any) -> None:
@@ -273,7 +383,7 @@ class Balancer(Desk):
         with self.lock:
             self._begin()
             try:
-                return self.pool.snapshot()
+                return {**self.pool.snapshot(), "gates": self.gates.snapshot(self._now())}
             finally:
                 self._follow()
 
@@ -283,7 +393,14 @@ class Balancer(Desk):
             self._begin()
             self.moving = True
             try:
-                self.pool.restore(state, self._now())
+                now = self._now()
+                self.pool.shape(state)
+                undo = self.gates.restore(state.get("gates"), now)
+                try:
+                    self.pool.restore(state, now)
+                except BaseException:
+                    undo()
+                    raise
             finally:
                 self._follow()
         self._deliver()
@@ -313,6 +430,7 @@ class Balancer(Desk):
                 slots[index[id]] = slot
             for slot in range(len(lanes)):
                 lanes[slot] = index[own[slot]]
+            direct = direct and not self.gated
             by_ticket = picker if direct and type(picker) is TicketPicker else None
             by_load = picker if direct and type(picker) is LoadPicker else None
             kept = self.picker, self.view, self.index, self.load  # no finaliser may run in between
@@ -320,8 +438,8 @@ class Balancer(Desk):
             self.slots, self.lanes, self.index = slots, lanes, index
             self.picker, self.view, self.load, self.panic = picker, view, load, panic
             self.by_ticket, self.by_load = by_ticket, by_load
-            self.serial = not cython.compiled or isinstance(load, ForeignLoad)
-            self.timed = not self.blind or not (load is None or type(load) is InFlightCounts)
+            self.serial = not cython.compiled or self.gated or isinstance(load, ForeignLoad)
+            self.timed = self.gated or not self.blind or not (load is None or type(load) is InFlightCounts)
             del kept
         self.due = pool.deadline
         self.ticking = self.timed or self.due != NEVER
@@ -365,6 +483,7 @@ class Balancer(Desk):
         return now if type(now) is float and -LIMIT <= now <= LIMIT else check_time("clock()", now)
 
     def _reseed(self, seed: int) -> None:
+        self.gates.reseed(seed)
         if hasattr(self.picker, "reseed"):
             self.picker.reseed(seed)
 
@@ -379,7 +498,8 @@ class Balancer(Desk):
         self.lock.release()
 
     def __repr__(self) -> str:
-        return f"Balancer({self.policy!r}, {list(self.view.backends)!r}, signals={list(self.pool.signals)!r})"
+        more = f", gates={list(self.gates.all)!r}" if self.gated else ""
+        return f"Balancer({self.policy!r}, {list(self.view.backends)!r}, signals={list(self.pool.signals)!r}{more})"
 
     def __reduce__(self) -> Any:
         raise TypeError("a balancer cannot be copied or pickled: build another, and carry its snapshot() over")

@@ -37,10 +37,10 @@ class Desk:
 
     Attributes
     ----------
-    abandoned : row and load of each lease that was dropped without a word.
+    abandoned : row, load and visit of each lease that was dropped without a word.
     """
 
-    abandoned: list[tuple[int, LoadState | None]]
+    abandoned: list[tuple[int, LoadState | None, Any]]
 
     def end_(self, lease: Lease, code: int, latency: float, pause: float) -> None:
         """The request has ended; latency and pause in seconds, NaN if unknown."""
@@ -56,9 +56,12 @@ class Lease:
     backend: Any
     desk: Desk | None
     load: LoadState | None
+    visit: Any
     row: int
     said: int
+    ended: int
     began: float
+    pause: float
 
     def __init__(self) -> None:
         raise TypeError("a lease is made by Balancer.acquire")
@@ -78,10 +81,35 @@ class Lease:
         """The backend answered with this HTTP status: that is the outcome, unless `done` is given another."""
         self.said = _code(Outcome.from_http(http_status))
 
+    @property
+    def outcome(self) -> Outcome | None:
+        """How it ended; None while it is open."""
+        return None if self.ended < 0 else OUTCOMES[self.ended]
+
+    @property
+    def retry_after(self) -> float | None:
+        """Seconds for which the backend asked to be spared when it ended; None if it did not, or is open."""
+        return None if self.ended < 0 or self.pause != self.pause else self.pause
+
+    @property
+    def delay(self) -> float:
+        """Seconds to wait before sending, as the backend has asked to be spared; 0 but for some retries."""
+        return 0.0 if self.visit is None else self.visit.delay
+
+    @property
+    def request(self) -> Any:
+        """What the gates were asked, with the bits that its retries and hedges keep; None if there was no gate."""
+        return None if self.visit is None else self.visit.request
+
+    @property
+    def choice(self) -> Any:
+        """What the affinity gate answered (of `Sticky` the `Choice`, with the cookie to set), or None."""
+        return None if self.visit is None else self.visit.choice
+
     def __enter__(self) -> Lease:
         return self
 
-    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
+    def __exit__(self, kind: Any, error: Any, trace: Any) -> bool:
         if kind is not None and self.said <= 0:  # an error the backend has answered with stands
             if issubclass(kind, TimeoutError):
                 self.said = TIMEOUT
@@ -92,6 +120,8 @@ class Lease:
         desk = self.desk  # as in `done`
         if desk is not None:
             desk.end_(self, max(self.said, 0), UNKNOWN, UNKNOWN)
+        visit = self.visit
+        return error is not None and visit is not None and visit.course is not None and visit.course.keeps(error)
 
     def __repr__(self) -> str:
         return f"<Lease of {self.backend!r}, {'open' if self.row >= 0 else 'ended'}>"
@@ -101,7 +131,7 @@ class Lease:
 
     def __dealloc__(self) -> None:
         if self.desk is not None and self.row >= 0 and self.desk.abandoned is not None:
-            self.desk.abandoned.append((self.row, self.load))
+            self.desk.abandoned.append((self.row, self.load, self.visit))
 
 
 def _code(outcome: Outcome) -> int:
@@ -112,5 +142,5 @@ def _code(outcome: Outcome) -> int:
 
 
 if not cython.compiled:  # what the compiler makes of the class, by hand
-    Lease.desk, Lease.row, Lease.said = None, -1, -1
+    Lease.desk, Lease.row, Lease.said, Lease.ended = None, -1, -1, -1
     Lease.__del__ = Lease.__dealloc__  # type: ignore[attr-defined]

@@ -13,7 +13,9 @@ from typing import Any
 
 import numpy as np
 
+from lbalgo.errors import NoBackend, NotAdmitted
 from lbalgo.events import Stats
+from lbalgo.request import Reason
 from lbalgo.types import Outcome
 
 try:  # the compiler needs to see this import; at run time nobody needs Cython installed
@@ -33,13 +35,16 @@ class Ledger:
     flying : by row, open leases.
     closed : by outcome code, ended leases.
     refused : refusals by reason.
+    unadmitted : those of them by a gate, by its reason.
     fallbacks : picks whose first choice was excluded.
     """
 
     refused: dict[str, int]
+    unadmitted: dict[Reason, int]
 
     def __init__(self) -> None:
         self.flying, self.closed, self.refused = zeros(0), zeros(len(OUTCOMES)), {}
+        self.unadmitted = {}
         self.opened = self.fallbacks = self.panic_picks = 0
 
     def open_(self, row: int, panic: bool) -> None:
@@ -53,9 +58,13 @@ class Ledger:
         self.flying[row] -= 1
         self.closed[code] += 1
 
-    def refuse(self, reason: str) -> None:
-        """Nobody could be picked."""
+    def refuse(self, refusal: NoBackend) -> None:
+        """Nobody could be picked, or a gate did not let the request pass."""
+        reason = refusal.reason
         self.refused[reason] = self.refused.get(reason, 0) + 1
+        if isinstance(refusal, NotAdmitted) and refusal.decision.reason is not None:
+            why = refusal.decision.reason
+            self.unadmitted[why] = self.unadmitted.get(why, 0) + 1
 
     def busy(self, row: int) -> bool:
         """Whether a row has leases open."""
@@ -88,6 +97,7 @@ class Ledger:
             outcomes=dict(zip(OUTCOMES, closed, strict=True)),
             in_flight=in_flight,
             no_backend=dict(self.refused),
+            not_admitted=dict(self.unadmitted),
             excluded_fallbacks=self.fallbacks,
             rebuilds=pool.rebuilds,
             panics=pool.panics,

@@ -178,10 +178,37 @@ def test_nobody_overtakes_and_the_limit_holds(steps, pool, room):
             places = max(0, pool - len(flying))
             assert (go, late) == (line[:places], [])
             line = line[places:]
-            for request in go:
-                limits.started(0.0, request)
-                flying.append(request)
+            if go and places == len(go):
+                assert not limits.admit(0.0, Request("another", bits=7)).admitted, "their places are kept"
+            for at, request in enumerate(go):
+                assert limits.admit(0.0, request).admitted
+                if at % 2:
+                    limits.refused(0.0, request)  # by another gate: its place is free again
+                else:
+                    limits.started(0.0, request)
+                    flying.append(request)
         assert limits.in_flight == len(flying) <= pool
+
+
+def test_a_place_is_kept_for_who_was_released():
+    limits = Limits(1, queue=Queue(2, Order.FIFO, target=None))
+    limits.started(0.0, Request("a"))
+    for bits in (1, 2):
+        assert limits.wait(0.0, Request(bits=bits))
+    limits.finished(0.0, Request("a"), OK)
+    assert limits.released(0.0) == ([Request(bits=1)], [])
+    assert limits.released(0.0) == ([], []), "one place, one caller"
+    assert not limits.admit(0.0, Request(bits=3)).admitted
+    assert limits.admit(0.0, Request("b", bits=1)).admitted, "wherever it goes"
+    limits.refused(0.0, Request(bits=3))
+    assert limits.admit(0.0, Request(bits=1)).admitted, "another's refusal is none of its business"
+    limits.started(0.0, Request("b", bits=1))
+    assert not limits.admit(0.0, Request(bits=1)).admitted, "a place is taken once"
+    assert limits.released(0.0) == ([], [])
+    limits.finished(0.0, Request("b", bits=1), OK)
+    assert limits.released(0.0) == ([Request(bits=2)], [])
+    limits.refused(0.0, Request(bits=2))
+    assert limits.admit(0.0, Request(bits=3)).admitted
 
 
 def test_limits_of_backends():
@@ -193,7 +220,8 @@ def test_limits_of_backends():
     assert limits.full() == {"a"}
     limits.finished(0.0, Request("a"), OK)
     assert limits.admit(0.0, Request("a")).admitted and limits.full() == frozenset()
-    assert Limits(5, 0).admit(0.0, Request("a")).reason is Reason.BACKEND_LIMIT
+    for request in (Request("a"), FIRST):
+        assert Limits(5, 0).admit(0.0, request).reason is Reason.BACKEND_LIMIT
     assert Limits(0).admit(0.0) == Decision(Reason.POOL_LIMIT)
     assert not Limits(0).wait(0.0) and Limits(0).released(0.0) == ([], [])
 

@@ -12,6 +12,7 @@ import numpy as np
 import lbalgo as lb
 from lbalgo import measure
 from lbalgo.events import Ejected, Event
+from lbalgo.gates import Decision, Limits, Request, RetryBudget
 from lbalgo.testing import FakeClock, check_picker
 from lbalgo.types import F64, I32, U8, U64
 
@@ -238,6 +239,16 @@ def shell() -> None:
     balancer.restore(state)
     balancer.update([*HOSTS, Host("d", 1.0, 8004)])
     assert_type(lb.Balancer(lb.Maglev(), ["a", "b"]).acquire("k").backend, lb.Endpoint[Any])
+    gated = lb.Balancer(lb.Maglev(), HOSTS, gates=[Limits(pool=1)])
+    for attempt in gated.attempts("k", limit=2, budget=RetryBudget(), on={lb.Outcome.TIMEOUT}):
+        assert_type(attempt, lb.Lease[Host])
+        assert_type(attempt.outcome, lb.Outcome | None)
+        assert_type(attempt.request, Request | None)
+        try:
+            gated.acquire("k", request=Request(attempt=1))
+        except lb.NotAdmitted as refusal:
+            assert_type(refusal.decision, Decision)
+            assert_type(refusal.request, Request)
     try:
         balancer.report("nobody", None)
     except lb.UnknownBackend as error:
