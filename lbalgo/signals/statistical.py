@@ -214,5 +214,5 @@ class SequentialWatch:
         """Go on from a snapshot; a sum beyond the bounds, which may have been others then, is one failure short."""
         total = check_real("state['sum']", check_state("Sequential", state, "sum")["sum"])
         if total >= self._upper:
-            total = self._upper - self._failure
+            total = math.nextafter(self._upper - self._failure, math.inf)  # the difference may be rounded down
         self.sum = max(total, self._lower)

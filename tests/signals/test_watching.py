@@ -11,7 +11,7 @@ from scipy import stats
 
 from lbalgo import Balancer as LoadBalancer
 from lbalgo import ConfigError, ConsecutiveErrors, Maglev, Outcome, OutlierEjection, State, SuccessRate
-from lbalgo.estimators import binomial_threshold
+from lbalgo.estimators import WindowedCounter, binomial_threshold
 from lbalgo.events import Ejected, EjectionWithheld, Readmitted
 from lbalgo.signals import Breaker, FailureEwma, LatencyQuantile, Sequential, Statistical
 from lbalgo.signals.breaker import TRANSITIONS, Cause, Phase
@@ -92,6 +92,18 @@ def test_statistical_needs_hosts_with_volume():
     assert detector.outliers([0, 50, 50, 50], [50] * 4) == [0]
 
 
+def test_the_budget_itself_is_within_the_budget():
+    """Ten failures of ten have chance 2**-10 at the tolerated half, which is what one of four hosts may spend."""
+    assert Statistical(2.0**-8, tolerated=0.5, request_volume=10).outliers([0, 10, 10, 10], [10] * 4) == [0]
+    assert Statistical(2.0**-8.001, tolerated=0.5, request_volume=10).outliers([0, 10, 10, 10], [10] * 4) == []
+
+
+def test_what_is_acceptable_is_a_rate():
+    assert Statistical(tolerated=0.05, factor=2.0).acceptable([0.7, 0.8, 0.9]) == 1.0
+    assert Statistical(tolerated=0.05, factor=2.0).acceptable([0.1, 0.2, 0.9]) == 0.4
+    assert Statistical(tolerated=0.05, factor=2.0).acceptable([0.0, 0.01, 0.9]) == 0.05
+
+
 # --- Sequential
 
 
@@ -151,6 +163,42 @@ def test_a_test_that_accepts_begins_anew():
     assert not watch.observe(Outcome.OVERLOADED, None, 0) and watch.sum < 0
 
 
+def test_a_sum_at_a_bound_decides():
+    """With these numbers one failure adds the upper bound to the last bit, and one success the lower."""
+    test = Sequential(0.25, 0.5, false_ejection=0.25, missed=0.5)
+    assert (test.failure, test.success) == (test.upper, test.lower)
+    watch = test.watch(0)
+    assert not watch.observe(OK, None, 0) and watch.sum == 0.0
+    assert watch.observe(BAD, None, 0) and watch.sum == 0.0
+
+
+def test_a_restart_begins_a_new_test():
+    watch = Sequential().watch(0)
+    assert not watch.observe(BAD, None, 0) and watch.sum > 0
+    watch.restart(1, False)
+    assert watch.sum == 0.0
+
+
+@given(
+    st.floats(1e-4, 0.4), st.floats(1.05, 2.4), st.floats(-9, -1), st.floats(-5, -1), st.sampled_from([0.0, 1e-9, 50.0])
+)
+def test_a_restored_sum_beyond_the_bound_is_one_failure_short(healthy, times, false, missed, beyond):
+    test = Sequential(healthy, healthy * times, 10.0**false, 10.0**missed)
+    for failures in (True, False):
+        watch = test.watch(0)
+        watch.restore({"type": "Sequential", "sum": test.upper + beyond}, 0)
+        assert watch.sum == pytest.approx(max(test.upper - test.failure, test.lower), abs=1e-12)
+        assert watch.observe(BAD if failures else OK, None, 0) == failures
+
+
+def test_a_difference_that_is_rounded_down_still_trips():
+    test = Sequential(0.206, 0.92, 1e-6, 1e-4)
+    assert test.upper - test.failure + test.failure < test.upper
+    watch = test.watch(0)
+    watch.restore({"type": "Sequential", "sum": test.upper}, 0)
+    assert watch.observe(BAD, None, 0)
+
+
 def test_sequential_in_the_machine():
     signal = pool(3, Sequential(0.05, 0.5, 1e-3, 0.01))
     for _ in range(3):
@@ -177,6 +225,15 @@ def test_failure_ewma_needs_volume_and_speaks_on_failures():
     assert watch.observe(BAD, None, 25 * SECOND)
     watch.restart(26 * SECOND, True)
     assert watch.average.read_at(26 * SECOND) == 1.0 and watch.volume.total_at(26 * SECOND) == 0
+
+
+def test_failure_ewma_at_its_thresholds():
+    """A failure at the very instant of the beginning weighs nothing: the average is 1 still, and not below 1."""
+    watch = FailureEwma(success_rate=1.0, request_volume=1).watch(0)
+    assert not watch.observe(BAD, None, 0) and watch.average.read_at(0) == 1.0
+    assert watch.observe(BAD, None, 1000)
+    watch = FailureEwma(request_volume=3).watch(0)
+    assert [watch.observe(BAD, None, 25 * SECOND) for _ in range(3)] == [False, False, True]
 
 
 # --- LatencyQuantile
@@ -229,6 +286,26 @@ def test_what_counts_as_a_latency():
     assert watch.latencies.count == 3  # SUCCESS, OVERLOADED, TIMEOUT
 
 
+def heard(detector, *seconds):
+    """Ten latencies each."""
+    watches = [detector.watch(0) for _ in seconds]
+    for watch, value in zip(watches, seconds, strict=True):
+        for _ in range(10):
+            watch.observe(OK, value, 0)
+    return watches
+
+
+def test_a_slow_quantile_at_its_thresholds():
+    """Ten of ten beyond the median have chance 2**-10, which is what one of four hosts may spend, and ten are heard."""
+    detector = LatencyQuantile(0.5, false_ejections=2.0**-8, request_volume=10)
+    watches = heard(detector, 0.01, 0.01, 0.01, 0.04)
+    pool, slow = (watches[k].latencies.quantile(0.5) for k in (0, 3))
+    assert detector.compare(watches) == [(3, slow / pool)], "and how many times slower it is"
+    assert LatencyQuantile(0.5, slow / pool * 0.999, 2.0**-8.001, request_volume=10).compare(watches) == []
+    assert slow / pool * pool == slow
+    assert LatencyQuantile(0.5, slow / pool, 1.0, request_volume=10).compare(watches) == [], "as slow is not slower"
+
+
 def test_the_budget_of_false_ejections_holds_for_latencies():
     """20 equal backends, multiple 1: beyond the pool's median by chance alone, at most as often as stated."""
     detector, rng, found, intervals = (
@@ -267,6 +344,40 @@ def test_every_transition_of_the_breaker():
     for _ in range(2):
         assert not watch.observe(OK, None, 10 * SECOND)
     assert watch.phase is Phase.CLOSED and not watch.observe(BAD, None, 11 * SECOND)
+
+
+def test_half_a_percent_short_is_short():
+    """100 of 201 are 49.75 percent."""
+    watch = Breaker(50, 10.0, 201).watch(0)
+    assert not any(watch.observe(outcome, None, 0) for outcome in [OK] * 101 + [BAD] * 100)
+    assert watch.observe(BAD, None, 0), "101 of 202"
+
+
+def test_every_move_begins_the_window_anew():
+    """Slices begin at the move, wherever that is."""
+    half = SECOND // 2
+
+    def begun(watch, at, now):
+        fresh = WindowedCounter(10.0)
+        fresh.begin_at(at)
+        state = watch.snapshot(now)
+        assert state["failed"] == state["total"] == fresh.snapshot_at(now)
+
+    watch = Breaker(50, 10.0, 2, probes=1).watch(half)
+    begun(watch, half, 3 * SECOND)
+    for at in (4 * SECOND, 4 * SECOND + half):
+        watch.observe(BAD, None, at)
+    begun(watch, 4 * SECOND + half, 6 * SECOND)
+    watch.restart(7 * SECOND + half, False)
+    begun(watch, 7 * SECOND + half, 9 * SECOND)
+    watch.restart(10 * SECOND + half, True)
+    begun(watch, 10 * SECOND + half, 12 * SECOND)
+    watch.observe(BAD, None, 13 * SECOND + half)
+    begun(watch, 13 * SECOND + half, 14 * SECOND)
+    watch.restart(15 * SECOND + half, True)
+    watch.observe(OK, None, 16 * SECOND + half)
+    assert watch.phase is Phase.CLOSED
+    begun(watch, 16 * SECOND + half, 18 * SECOND)
 
 
 def test_stragglers_and_overload_prove_nothing():
@@ -333,6 +444,14 @@ def test_a_withheld_verdict_begins_the_average_anew():
     assert [e.now for e in signal.drain_events()] == [6.7], "and not with every failure from then on"
 
 
+def test_a_note_of_no_run_says_nothing_where_others_watch():
+    signal = pool(2, Sequential(), ConsecutiveErrors(2))
+    signal.observe(0, BAD, None, 1.0)
+    before = signal.snapshot()
+    signal.tripped(0, 1.0)
+    assert (signal.snapshot(), signal.drain_events()) == (before, [])
+
+
 def test_the_first_listed_speaks_where_several_do():
     for detectors in ((Breaker(50, 10.0, 2), ConsecutiveErrors(2)), (ConsecutiveErrors(2), Breaker(50, 10.0, 2))):
         signal = pool(2, *detectors)
@@ -378,7 +497,7 @@ def test_a_snapshot_of_other_detectors():
     kept = pool(2, Sequential(), ConsecutiveErrors()).snapshot()
     signal = OutlierEjection([Breaker()])
     signal.restore(kept, 5.0)
-    assert set(signal.snapshot()["members"]["0"]["watches"]) == {"Breaker"}
+    assert signal.snapshot()["members"]["0"]["watches"] == {"Breaker": Breaker().watch(0).snapshot(0)}
     plain = OutlierEjection()
     plain.restore(kept, 5.0)
     assert "watches" not in plain.snapshot()["members"]["0"]
