@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
+from typing import Any
 
 from lbalgo.spec import check_bool, check_enum, check_id, check_integer
 
@@ -73,10 +74,26 @@ class Request:
         check_enum("criticality", self.criticality, Criticality)
         check_integer("bits", self.bits, low=0, high=2**64 - 1)
 
+    def to(self, backend: str) -> Request:
+        """The request on its way to this backend, whose id is known to be one."""
+        return _known(backend, self.attempt, self.hedge, self.after_timeout, self.criticality, self.bits)
+
+    def numbered(self, bits: int) -> Request:
+        """The request with these 64 bits, known to be such."""
+        return _known(self.backend, self.attempt, self.hedge, self.after_timeout, self.criticality, bits)
+
     @property
     def coin(self) -> float:
         """The bits as a number in [0, 1)."""
         return (self.bits >> 11) * 2.0**-53
+
+
+def _known(*values: Any) -> Request:
+    """A request of values that have been checked: it is made twice for every request, so not a third time."""
+    request = object.__new__(Request)
+    for name, value in zip(Request.__slots__, values, strict=True):
+        object.__setattr__(request, name, value)
+    return request
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,20 +21,21 @@ LIMIT = 2.0**53  # seconds from zero; beyond it a float no longer tells one seco
 
 def check_integer(name: str, value: object, *, low: int | None = None, high: int | None = None) -> int:
     """`value` if it is an int (no bool) in [low, high]; else ConfigError naming it."""
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    if whole and (low is None or value >= low) and (high is None or value <= high):  # type: ignore[operator]
+        return value  # type: ignore[return-value]
     bounds = "" if low is None else f" >= {low}"
     if high is not None:
         bounds = f" <= {high}" if low is None else f" from {low} to {high}"
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise ConfigError(name, value, f"must be an integer{bounds}")
-    if (low is not None and value < low) or (high is not None and value > high):
-        raise ConfigError(name, value, f"must be an integer{bounds}")
-    return value
+    raise ConfigError(name, value, f"must be an integer{bounds}")
 
 
 def check_real(
     name: str, value: object, *, low: float = -math.inf, high: float = math.inf, open_low: bool = False
 ) -> float:
     """`value` as a float if it is finite and in [low, high] (or (low, high]); else ConfigError naming it."""
+    if type(value) is float and low < value < high:  # what nearly all are
+        return value
     bounds = "" if low == -math.inf else f" {'>' if open_low else '>='} {low:g}"
     if high != math.inf:
         bounds = f" from {low:g} to {high:g}" if bounds and not open_low else f"{bounds}{' and' * open_low} <= {high:g}"

@@ -22,14 +22,13 @@ Not safe for threads by itself: the balancer holds its lock around all of it.
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from lbalgo.errors import ConfigError, NoBackend, NotAdmitted
 from lbalgo.excluding import Either
 from lbalgo.outside import CLOCK
 from lbalgo.reference.hashing import WORD, mix64
-from lbalgo.request import FIRST, Decision, Reason, Request
+from lbalgo.request import Decision, Reason, Request
 from lbalgo.types import Outcome
 
 ADMISSION = ("admit", "started", "refused", "finished")
@@ -87,8 +86,7 @@ class Gatehouse:
         if request.bits:
             return request
         self._drawn = (self._drawn + STREAM) & WORD
-        bits = mix64(self._drawn)
-        return Request(bits=bits) if request is FIRST else replace(request, bits=bits)
+        return request.numbered(mix64(self._drawn))
 
     def ask(self, now: float, request: Request, session: Any, budget: Any) -> Visit:
         """A visit that all gates admit, the budget among them if there is one.
@@ -194,7 +192,7 @@ class Visit:
 
     def started(self, id: str, now: float) -> None:
         """All gates hear where it goes; if one fails, those before it hear CANCELLED, the others a refusal."""
-        self.sent = sent = replace(self.request, backend=id)
+        self.sent = sent = self.request.to(id)
         told = 0
         try:
             for gate in self.gates:
