@@ -360,11 +360,10 @@ class OutlierEjection:
 
     def _verdicts(self, over: list[Record]) -> list[tuple[Detector, list[Record]]]:
         """The outliers each judging and comparing detector names among the admitted with traffic, the worst first."""
+        rows = zip(self._records, self._rows.rows(), strict=True) if self._judging else ()
         heard = [
             (record, row[2], row[3])
-            for record, row in zip(
-                self._records, self._rows.rows() if self._judging else (), strict=bool(self._judging)
-            )
+            for record, row in rows
             if row[3] and (record.standing is Standing.ADMITTED or record in over)
         ]
         _, successes, totals = (list(column) for column in zip(*heard, strict=True)) if heard else ([], [], [])
@@ -424,8 +423,10 @@ class OutlierEjection:
                 due.append(self._ends(record))
             elif record.backoff and record.readmitted_at is not None:
                 due.append(record.readmitted_at + self._interval)
-        late = max(0, min(due) - self._next) if due else 0
-        return self._next - (-late // self._interval) * self._interval if due else None
+        if not due:
+            return None
+        late = max(0, min(due) - self._next)
+        return self._next - (-late // self._interval) * self._interval
 
     def _forget(self) -> None:
         if self._timeline and self._roster.away:

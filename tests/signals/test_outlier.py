@@ -16,7 +16,9 @@ from lbalgo import (
     State,
     SuccessRate,
 )
+from lbalgo.active import mix64
 from lbalgo.events import Ejected, EjectionWithheld, Readmitted
+from lbalgo.signals.outlier import GAMMA
 from lbalgo.signals.standing import TRANSITIONS, Standing, Trigger
 from tests.statistical.budget import assert_binomial, assert_mean
 
@@ -393,6 +395,53 @@ def test_enforcement_is_a_share():
     events = [type(e) for e in signal.drain_events()]
     assert_binomial(events.count(Ejected), 4000, 0.3)
     assert events.count(Ejected) + events.count(EjectionWithheld) == 4000
+
+
+@pytest.mark.parametrize(("above", "kind"), [(False, EjectionWithheld), (True, Ejected)])
+def test_enforcement_is_what_the_draw_is_below(above, kind):
+    """To the last bit: a draw that is just the percentage is not below it."""
+    draw = (mix64(7 + GAMMA) >> 11) * 2.0**-53
+    percent = math.nextafter(100 * draw, 100.0) if above else 100 * draw
+    signal = pool(1, ConsecutiveErrors(1, enforcement=percent), seed=7)
+    fail(signal, 0, 1.0)
+    assert [type(e) for e in signal.drain_events()] == [kind]
+    assert signal.snapshot()["draws"] == 1
+
+
+def test_who_leaves_nothing_to_chance_draws_nothing():
+    """So the draws of others, and of a restored signal, stay where they were."""
+    signal = pool(1)
+    fail(signal, 0, 1.0)
+    assert ejected(signal) == [0]
+    assert signal.snapshot()["draws"] == 0
+
+
+def test_the_version_stays_while_nobody_moves():
+    signal = pool(2, ConsecutiveErrors(1, enforcement=0), SuccessRate())
+    assert signal.version == 1
+    fail(signal, 0, 1.0)
+    signal.advance(25.0)
+    signal.sync(["0", "1"], 26.0)
+    assert len(signal.drain_events()) == 1
+    assert signal.version == 1
+    signal.sync(["1", "0", "2"], 27.0)
+    assert signal.version == 2
+
+
+def test_a_backoff_is_taken_back_an_interval_after_the_readmission_and_no_sooner():
+    """Restored under a longer interval: of the next tick, in 5 s, nothing is due yet."""
+    kept = pool(2)
+    fail(kept, 0, 1.0)
+    kept.advance(45.0)
+    assert kept.snapshot()["members"]["0"]["readmitted_for"] == 5 * 10**9
+    signal = OutlierEjection((ConsecutiveErrors(1),), interval=20.0)
+    signal.restore(kept.snapshot(), 100.0)
+    assert signal.deadline == 125.0
+    signal.advance(124.9)
+    assert signal.snapshot()["members"]["0"]["backoff"] == 1
+    signal.advance(125.0)
+    assert signal.snapshot()["members"]["0"]["backoff"] == 0
+    assert signal.deadline is None
 
 
 def test_jitter_is_uniform_and_follows_the_seed():
