@@ -137,6 +137,19 @@ def test_leavers(forget_after, back, wanted):
     assert factors(signal, 2) == [wanted, 1.0]
 
 
+def test_time_that_passes_while_it_is_away_does_not_forget_it():
+    signal = joined(SlowStart(10.0, steps=10))
+    signal.forget_after = 60.0
+    signal.sync(["old"], 2.0)
+    signal.advance(3.0)
+    signal.sync(["old", "new"], 4.0)
+    assert factors(signal, 2) == [1.0, 0.4], "on its fourth second still, not on its first"
+    signal.sync(["old"], 5.0)
+    signal.advance(65.0)
+    signal.sync(["old", "new"], 65.0)
+    assert factors(signal, 2) == [1.0, 0.1]
+
+
 def test_outcomes_say_nothing():
     signal = joined(SlowStart(10.0))
     before = signal.snapshot(), signal.version
