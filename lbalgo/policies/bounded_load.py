@@ -137,7 +137,7 @@ class BoundedPicker(Generic[B]):
         self._slots = {id: slot for slot, id in enumerate(view.ids)}
         self._rows: list[int] = rows.tolist()
         self._lanes = np.ascontiguousarray(rows[view.eligible])
-        scaled = np.ldexp(view.weights, -int(np.frexp(view.weights.max(initial=1.0))[1])) * view.factors
+        scaled = np.ldexp(view.weights, -int(np.frexp(view.weights.max(initial=0.0))[1])) * view.factors
         self._weights: list[float] = np.where(view.eligible, np.maximum(scaled, LEAST), 0.0).tolist()
         self._sum = math.fsum(self._weights)
 
@@ -150,9 +150,8 @@ class BoundedPicker(Generic[B]):
         """The first backend of the key's walk that is not full."""
         if isinstance(exclude, (str, bytes)):
             raise ConfigError("exclude", exclude, "must be a container of ids, not one string")
-        chosen = next((b for b in self.walk(key) if b.id not in exclude), None) if exclude != () else None
-        if exclude == ():
-            chosen = next(self.walk(key), None)
+        order = self.walk(key)
+        chosen = next(order if exclude == () else (b for b in order if b.id not in exclude), None)
         if chosen is None:
             able = bool(self.view.eligible.any())
             raise NoBackend("excluded" if able else "ineligible" if len(self.backends) else "empty")
@@ -216,8 +215,8 @@ def _policy_from(data: object) -> Any:
 
     name = data.get("type") if isinstance(data, Mapping) else data
     if isinstance(name, str):
-        made = getattr(room, name, None) if name in room.__all__ else None
-        if made is None or not hasattr(made, "build"):
+        made: Any = getattr(room, name, None)
+        if not hasattr(made, "build"):
             raise ConfigError(
                 "policy", name, "must be a policy of this library, or be passed as an object (policy=...)"
             )

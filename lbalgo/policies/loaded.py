@@ -50,7 +50,7 @@ def rows_of(view: View[Any], previous: Picker[Any] | None) -> tuple[I64, int]:
     """
     known: dict[str, int] = {}
     unused = 0
-    if hasattr(previous, "rows") and hasattr(previous, "unused"):  # a picker with a load that is kept by row
+    if hasattr(previous, "unused"):  # a picker with a load that is kept by row
         before: Any = previous
         known, unused = dict(zip(before.view.ids, before.rows.tolist(), strict=True)), before.unused
     if view.rows is None:

@@ -127,9 +127,9 @@ class Maglev:
         counts = np.bincount(table, minlength=len(weights))
         assert (counts[weights == 0] == 0).all(), "weight 0 owns no position"
         assert (counts[weights > 0] > 0).all(), "every weight owns a position"
-        rates = counts / np.where(weights > 0, weights / weights.max(), 1.0)
-        slack = 1.0 / np.where(weights > 0, weights / weights.max(), np.inf)
-        assert (rates - slack).max() <= (rates + slack)[weights > 0].min(), "one T puts every count within 1 of T * w"
+        rate = weights[weights > 0] / weights.max()
+        times, slack = counts[weights > 0] / rate, 1.0 / rate
+        assert (times - slack).max() <= (times + slack).min(), "one T puts every count within 1 of T * w"
 
 
 def phased_turns(weights: list[float], names: list[bytes], size: int) -> I32:

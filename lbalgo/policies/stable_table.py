@@ -97,18 +97,7 @@ class StableTable:
     def build(self, view: Pool[Any], *, previous: Picker[Any] | None = None) -> TicketPicker[Any]:
         """A picker for this view, whose table is the previous picker's, repaired where ids or weights changed."""
         view = view_of(view)
-        before = self.layout
-        if isinstance(previous, TicketPicker) and isinstance(previous.policy, StableTable):
-            mine = previous.policy
-            if mine.table_size == self.table_size and mine.layout is not None:
-                before = mine.layout
-            if (
-                dataclasses.replace(mine, layout=self.layout) == self
-                and previous.view.ids == view.ids
-                and np.array_equal(previous.view.weights, view.weights)
-            ):
-                return keyed_picker(mine, view, previous, lambda: mine._structure(view))
-        kept = dataclasses.replace(self, layout=self._repaired(before, view))
+        kept = self._kept(view, previous)
         return keyed_picker(kept, view, previous, lambda: kept._structure(view))
 
     def to_dict(self) -> dict[str, object]:
@@ -132,8 +121,23 @@ class StableTable:
         if len(weighted):
             names = [view.ids[slot].encode() for slot in weighted]
             turns = phased_turns(view.weights[weighted].tolist(), names, self.table_size)
-            due[weighted] = np.bincount(np.resize(turns, self.table_size), minlength=len(weighted))
+            due[weighted] = np.bincount(np.resize(turns, self.table_size))
         return due
+
+    def _kept(self, view: View[Any], previous: Picker[Any] | None) -> StableTable:
+        """This policy with the layout for this view; the previous picker's own where only signals moved."""
+        before = self.layout
+        if isinstance(previous, TicketPicker) and isinstance(previous.policy, StableTable):
+            mine = previous.policy
+            if mine.table_size == self.table_size and mine.layout is not None:
+                before = mine.layout
+            if (
+                dataclasses.replace(mine, layout=self.layout) == self
+                and previous.view.ids == view.ids
+                and np.array_equal(previous.view.weights, view.weights)
+            ):
+                return mine
+        return dataclasses.replace(self, layout=self._repaired(before, view))
 
     def _repaired(self, before: TableLayout | None, view: View[Any]) -> TableLayout | None:
         due = self.quotas(view)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -51,7 +52,7 @@ class TableLayout:
         object.__setattr__(self, "ids", tuple(self.ids))
         for name in self.ids:
             check_id(name, "ids")
-        for one, next_one in zip(self.ids, self.ids[1:], strict=False):
+        for one, next_one in pairwise(self.ids):
             if one == next_one:
                 raise DuplicateBackend(one)
             if one > next_one:

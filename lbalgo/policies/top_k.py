@@ -23,6 +23,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Generic, TypeVar, overload
 
 from lbalgo.active import xxh64
@@ -132,8 +133,7 @@ class ReplicaPicker(Generic[B]):
 
     def replicas(self, key: Any = None) -> tuple[B, ...]:
         """The key's backends, best first: k of them, or all that are eligible if they are fewer."""
-        order = self.walk(key)
-        return tuple(backend for backend, _ in zip(order, range(self.policy.k), strict=False))
+        return tuple(islice(self.walk(key), self.policy.k))
 
     def pick(self, key: Any = None, *, exclude: Container[str] = ()) -> B:
         """The first of the walk that is not excluded; without `exclude` what the base policy picks."""

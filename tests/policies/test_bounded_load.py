@@ -125,6 +125,20 @@ def test_extreme_weights():
     assert abs(counts(picker)["a"] - counts(picker)["c"]) <= 2
 
 
+def test_tiny_weights_keep_their_ratio():
+    """Weights are scaled by the greatest of them, however small that is."""
+    picker = lb.BoundedLoad(lb.Rendezvous(), 1.0).build({"a": 3 * 2.0**-1015, "b": 2.0**-1015})
+    for _ in range(100):
+        start(picker, picker.pick("k"))
+    assert counts(picker) == {"a": 75, "b": 25}
+
+
+def test_caps_of_whoever_is_there():
+    assert lb.BoundedLoad(lb.Maglev(251)).build({"a": 0.0, "b": 0.0}).caps().tolist() == [0.0, 0.0]
+    assert lb.BoundedLoad(lb.Maglev(251)).build([]).caps().tolist() == []
+    assert lb.BoundedLoad(lb.Maglev(251)).build(["a"]).caps().dtype == np.float64
+
+
 @pytest.mark.parametrize(
     ("make", "parameter", "value"),
     [

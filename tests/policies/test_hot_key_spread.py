@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import lbalgo as lb
-from lbalgo.policies.hot_key_spread import HotKeyPicker, HotKeySpread
+from lbalgo.policies.hot_key_spread import GAMMA, HotKeyPicker, HotKeySpread
 from lbalgo.testing import check_picker
+from tests.words import unmixed
 
 IDS = [f"b{i}" for i in range(12)]
 BASES = [lb.Rendezvous(), lb.Maglev(251), lb.RingHash(points=20)]
@@ -97,6 +98,26 @@ def test_owners_are_drawn_by_weight():
     dim = HotKeySpread(lb.Rendezvous(), 2, 0.1).build(view, previous=picker)
     served = [dim.pick("hot").id for _ in range(4000)]
     assert 3020 < served.count("a") < 3380  # at 4/5
+
+
+@pytest.mark.parametrize(
+    ("word", "place"), [(0, 0), (2**63 - 1024, 0), (2**63, 1), (2**64 - 2048, 1), (2**64 - 1, 1)], ids=hex
+)
+def test_the_draw_is_that_of_the_next_word(word, place):
+    """SplitMix64's next word over 2**64 in [0, 1/2) or [1/2, 1); the last words round up to 1, and are the last's."""
+    picker = fed(HotKeySpread(lb.Rendezvous(), 2, 0.1), {"hot": 900}, ["a", "b"])
+    picker.chance.state = (unmixed(word) - GAMMA) % 2**64
+    owners = picker.owners("hot")
+    assert list(picker.walk("hot")) == [owners[place], owners[1 - place]]
+    assert picker.pick("hot") is owners[place]
+    assert picker.chance.state == unmixed(word)
+
+
+def test_without_a_key_the_walk_is_the_base_policys():
+    picker = fed(HotKeySpread(lb.Rendezvous(), 3, 0.1), {"hot": 900})
+    for state in range(20):
+        picker.chance.state = state
+        assert list(picker.walk()) == list(picker.base.walk())
 
 
 def test_sketch_and_cursor_are_handed_on():

@@ -10,6 +10,7 @@ import lbalgo.reference.rendezvous as plain
 from lbalgo.kernels import rendezvous as compiled
 from lbalgo.kernels.hashing import mix64
 from lbalgo.policies.rendezvous import rates
+from tests.words import unmixed
 
 TICKETS = st.integers(0, 2**64 - 1)
 PLACES = st.one_of(
@@ -75,16 +76,6 @@ def test_ties_go_to_the_larger_u_then_to_the_first(race):
             built = race(salts, list(range(len(salts)))[::-1], mantissas, [0] * n + [-3000] * (len(salts) - n), n + 1)
             assert list(built.walk(99))[:n] == list(range(len(salts)))[::-1][:n]
             assert built.slot(99) == len(salts) - 1
-
-
-def unmixed(h):
-    """The x with mix64(x) = h: every step of mix64 undone."""
-    for shift, factor in ((31, 0x94D049BB133111EB), (27, 0xBF58476D1CE4E5B9), (30, 1)):
-        x = h
-        for _ in range(64 // shift + 1):
-            x = h ^ (x >> shift)
-        h = x * pow(factor, -1, 2**64) % 2**64
-    return h
 
 
 @pytest.mark.parametrize("race", [compiled.RendezvousRace, plain.RendezvousRace])
