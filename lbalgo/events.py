@@ -16,11 +16,17 @@ from lbalgo.types import Outcome, State
 
 @dataclass(frozen=True, slots=True)
 class MembersChanged:
-    """The pool's membership changed at `now` (seconds): ids that joined and ids that left, in listing order."""
+    """The pool's membership changed at `now` (seconds): ids that joined and ids that left, in listing order.
+
+    Of the joined, `held` are those that some signal does not call HEALTHY from the start, of each of which a
+    `StateChanged` follows, and `cold` those that warm up, of each of which a `Warming` follows.
+    """
 
     now: float
     joined: tuple[str, ...]
     left: tuple[str, ...]
+    held: tuple[str, ...] = ()
+    cold: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +76,26 @@ class Readmitted:
     id: str
 
 
-Event: TypeAlias = MembersChanged | StateChanged | PanicChanged | Ejected | EjectionWithheld | Readmitted
+@dataclass(frozen=True, slots=True)
+class Warming:
+    """A backend begins to warm up, or comes back while it still does, at `now`, and is warm at `until` (seconds)."""
+
+    now: float
+    id: str
+    until: float
+
+
+@dataclass(frozen=True, slots=True)
+class Warmed:
+    """A backend has its full share from `now` (seconds) on."""
+
+    now: float
+    id: str
+
+
+Event: TypeAlias = (
+    MembersChanged | StateChanged | PanicChanged | Ejected | EjectionWithheld | Readmitted | Warming | Warmed
+)
 
 
 @dataclass(frozen=True, slots=True)

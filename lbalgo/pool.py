@@ -17,7 +17,7 @@ import numpy as np
 
 from lbalgo.endpoint import Endpoint
 from lbalgo.errors import ConfigError
-from lbalgo.events import Ejected, Event, MembersChanged, PanicChanged, StateChanged
+from lbalgo.events import Ejected, Event, MembersChanged, PanicChanged, StateChanged, Warming
 from lbalgo.merging import settle
 from lbalgo.rows import Rows
 from lbalgo.spec import check_integer
@@ -126,9 +126,13 @@ class Pool:
                 restart(row)
         joined = tuple(id for id in ids if id not in self.rows.members)
         left = tuple(id for id in old.ids if id not in moved.members)
+        said = self._undrained()
         if joined or left:
-            self.news.append(MembersChanged(now, joined, left))
-        self._drain()
+            held = {id for id, state in zip(ids, states.tolist(), strict=True) if state}
+            cold = {event.id for event in said if isinstance(event, Warming)}
+            first = (tuple(id for id in joined if id in some) for some in (held, cold))
+            self.news.append(MembersChanged(now, joined, left, *first))
+        self._note(said)
         self.rows, self.told, self.versions = moved, told, versions
         self._show(view, picker, now)
 
@@ -239,7 +243,10 @@ class Pool:
         return first
 
     def _drain(self) -> None:
-        for event in self._undrained():
+        self._note(self._undrained())
+
+    def _note(self, said: Iterable[Event]) -> None:
+        for event in said:
             self.news.append(event)
             if isinstance(event, Ejected):
                 self.ejections[event.detector] = self.ejections.get(event.detector, 0) + 1

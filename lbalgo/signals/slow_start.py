@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 
 from lbalgo.errors import ConfigError
+from lbalgo.events import Event, Warmed, Warming
 from lbalgo.signals.roster import Roster, check_ids, check_slot
 from lbalgo.signals.timeline import Timeline, check_age, check_duration, check_instant, nanoseconds
 from lbalgo.spec import check_bool, check_enum, check_integer, check_real, to_dict
@@ -120,6 +121,8 @@ class SlowStart:
         self._timeline: Timeline | None = None
         self._roster: Roster[_Warming] = Roster()
         self._column = np.ones(0)
+        self._announced: dict[str, int] = {}  # since when each member warms, as the last event said
+        self._events: list[Event] = []
 
     def sync(self, ids: Sequence[str], now: float) -> None:
         """Make `ids` the pool, in slot order; who is new to it starts slowly, unless the pool itself is new.
@@ -168,6 +171,11 @@ class SlowStart:
         """Write every backend's factor, 1 when warm; states stay as they are."""
         factors[:] = self._column
 
+    def drain_events(self) -> list[Event]:
+        """What happened since the last call, in order."""
+        events, self._events = self._events, []
+        return events
+
     def snapshot(self) -> dict[str, Any]:
         """The state as JSON-ready data; times are ages in nanoseconds at the latest instant seen."""
         latest = self._timeline.latest if self._timeline else 0
@@ -204,6 +212,7 @@ class SlowStart:
             raise ConfigError("state", state, "must be a snapshot of a SlowStart") from None
         self._timeline = Timeline(now) if state["synced"] else None
         self._roster = roster
+        self._announced = self._begun()
         self._update()
 
     def _update(self) -> None:
@@ -222,6 +231,22 @@ class SlowStart:
         self.version += not np.array_equal(column, self._column)
         self._column = column
         self.deadline = self._timeline.at(min(due)) if self._timeline and due else None
+        if self._timeline:
+            self._announce(self._timeline)
+
+    def _announce(self, line: Timeline) -> None:
+        """The events that lead from what was said to what is; who has left is passed over in silence."""
+        begun = self._begun()
+        for id, since in self._announced.items():
+            if id in self._roster.members and id not in begun:
+                self._events.append(Warmed(line.at(since + self._window), id))
+        for id, since in begun.items():
+            if self._announced.get(id) != since:
+                self._events.append(Warming(line.now, id, line.at(since + self._window)))
+        self._announced = begun
+
+    def _begun(self) -> dict[str, int]:
+        return {id: warming.since for id, warming in self._roster.members.items() if warming.since is not None}
 
     def __repr__(self) -> str:
         return repr(self.spec).replace("Ramp", "SlowStart", 1)

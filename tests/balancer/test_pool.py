@@ -130,7 +130,7 @@ def test_events_replay_to_the_view(balancer):
     lb.update(["d"])
     assert seen == [
         MembersChanged(1.0, ("a", "b"), ()),
-        MembersChanged(1.0, ("c", "d"), ("a",)),
+        MembersChanged(1.0, ("c", "d"), ("a",), held=("c",)),
         StateChanged(1.0, "b", State.HEALTHY, State.UNHEALTHY),
         StateChanged(1.0, "c", State.HEALTHY, State.DRAINING),
         MembersChanged(1.0, (), ("b", "c")),
