@@ -33,15 +33,18 @@ def dialect_picker(
     usable: Bool,
     structure: Callable[[], Structure],
     hasher: KeyHasher,
+    *,
+    anew: bool = False,
 ) -> TicketPicker[B]:
     """A picker by key over the backends in `usable`, one boolean a slot; nobody else is eligible.
 
-    `structure` is called only if policy, backends, weights or the usable differ from the previous picker's; it is not
-    called at all if nobody is usable.
+    `structure` is called only if policy, backends, weights or the usable differ from the previous picker's, or if it is
+    to be made `anew`; it is not called at all if nobody is usable.
     """
     shown = shown_view(view, usable)
     if (
-        isinstance(previous, TicketPicker)
+        not anew
+        and isinstance(previous, TicketPicker)
         and previous.policy == policy
         and previous.view.backends == shown.backends
         and np.array_equal(previous.view.weights, shown.weights)

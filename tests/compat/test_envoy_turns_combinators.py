@@ -86,14 +86,29 @@ def test_fallbacks_of_a_selector(fallback, wanted):
 
 
 def test_fewer_keys():
-    selectors = (
-        SubsetSelector(("stage", "version"), SubsetFallback.KEYS_SUBSET, ("stage",)),
-        SubsetSelector(("stage",), SubsetFallback.NO_FALLBACK),
-    )
-    picker = Subset(envoy.RoundRobin(), selectors, SubsetFallback.ANY_ENDPOINT).build(HOSTS)
+    fewer = SubsetSelector(("stage", "version"), SubsetFallback.KEYS_SUBSET, ("stage",))
+    nobody = SubsetSelector(("stage",), SubsetFallback.NO_FALLBACK)
+    picker = Subset(envoy.RoundRobin(), (nobody, fewer), SubsetFallback.ANY_ENDPOINT).build(HOSTS)
     assert served(picker, stage="dev", version="9") == {"e7"}
     with pytest.raises(NoBackend):
         served(picker, stage="test", version="9")
+
+
+def test_the_fallback_of_keys_that_begin_an_earlier_selectors_is_not_heard():
+    """So does the running program: tests/live found it."""
+    longer = SubsetSelector(("stage", "version"), SubsetFallback.NO_FALLBACK)
+    nobody = SubsetSelector(("stage",), SubsetFallback.NO_FALLBACK)
+    other = SubsetSelector(("version",), SubsetFallback.NO_FALLBACK)
+    everybody = {host.id for host in HOSTS}
+    picker = Subset(envoy.RoundRobin(), (longer, nobody, other), SubsetFallback.ANY_ENDPOINT).build(HOSTS)
+    assert served(picker, stage="test") == everybody
+    for wanted in ({"version": "9"}, {"stage": "test", "version": "9"}):
+        with pytest.raises(NoBackend):
+            served(picker, **wanted)
+    twice = SubsetSelector(("stage",), SubsetFallback.ANY_ENDPOINT)
+    picker = Subset(envoy.RoundRobin(), (nobody, twice), SubsetFallback.ANY_ENDPOINT).build(HOSTS)
+    with pytest.raises(NoBackend):
+        served(picker, stage="test")
 
 
 def test_redundant_keys_only_where_allowed():
@@ -102,6 +117,9 @@ def test_redundant_keys_only_where_allowed():
         if allowed:
             assert served(picker, stage="prod", type="bigmem", odd=3) == {"e5", "e6"}
             assert served(picker, stage="prod", type="bigmem", version="1.1") == {"e5", "e6"}, "the first selector"
+            assert served(picker, version="1.2-pre", xlarge=True, type="std") == {"e7"}, "one with more keys first"
+            less = Subset(envoy.RoundRobin(), SELECTORS[2:] + SELECTORS[:1], allow_redundant_keys=True).build(HOSTS)
+            assert served(less, stage="prod", type="bigmem", version="1.1") == {"e5", "e6"}, "one with more keys first"
         else:
             with pytest.raises(NoBackend):
                 served(picker, stage="prod", type="bigmem", odd=3)
@@ -119,9 +137,87 @@ def test_lists_as_any_of_their_elements():
         served(plain, v=1)
 
 
+def test_a_list_without_elements_takes_away_the_keys_before_it():
+    hosts = [Host("a", metadata={"v": [], "w": "x"}), Host("b", metadata={"v": [2], "w": "x"})]
+    picker = Subset(envoy.RoundRobin(), (SubsetSelector(("v", "w")),), list_as_any=True).build(hosts)
+    assert served(picker, v=2, w="x") == {"b"}
+    assert served(picker, w="x") == {"a"}
+
+
+def test_a_default_subset_of_lists():
+    hosts = [Host("a", metadata={"v": [1, 2]}), Host("b", metadata={"v": [3]})]
+    shared = {"fallback_policy": SubsetFallback.DEFAULT_SUBSET, "default_subset": {"v": 2}}
+    assert served(Subset(envoy.RoundRobin(), list_as_any=True, **shared).build(hosts)) == {"a"}
+    with pytest.raises(NoBackend):
+        served(Subset(envoy.RoundRobin(), **shared).build(hosts))
+
+
 def test_one_host_a_subset():
-    picker = Subset(envoy.RoundRobin(), (SubsetSelector(("stage",), single_host_per_subset=True),)).build(HOSTS)
+    policy = Subset(envoy.RingHash(0), (SubsetSelector(("stage",), single_host_per_subset=True),))
+    picker = policy.build(HOSTS)
     assert served(picker, stage="prod") == {"e1"}
+    sick = policy.build(View.of(HOSTS, states={"e1": State.DRAINING}, panic_below=0.0))
+    assert served(sick, stage="prod") == {"e1"}, "whatever its health, and though the ring has no points"
+    prod = SelectionContext({"stage": "prod"})
+    assert [host.id for host in picker.walk(context=prod)] == ["e1"]
+    with pytest.raises(NoBackend, match="excluded"):
+        picker.pick(context=prod, exclude={"e1"})
+    first = [dataclasses.replace(HOSTS[0], priority=1), *HOSTS[1:]]
+    assert served(policy.build(first), stage="prod") == {"e2"}, "of the best priority"
+
+
+def test_localities_have_no_weights_in_subsets_that_are_not_aware_of_them():
+    hosts = [Host(f"{zone}{i}", locality=("", zone, ""), metadata={"stage": "prod"}) for zone in "ab" for i in range(2)]
+    policy = envoy.RingHash(locality_weighted_lb_config=True)
+    with pytest.raises(NoBackend):
+        policy.build(hosts).pick("a key")  # nobody has a weight
+    selectors = (SubsetSelector(("stage",)),)
+    prod = SelectionContext({"stage": "prod"})
+    inside = Subset(policy, selectors).build(hosts)
+    plain = envoy.RingHash().build(hosts)
+    assert [inside.pick(k, context=prod) for k in range(50)] == [plain.pick(k) for k in range(50)]
+    with pytest.raises(NoBackend):
+        Subset(policy, selectors, locality_weight_aware=True).build(hosts).pick("a key", context=prod)
+
+
+@pytest.mark.parametrize(("elsewhere", "points"), [(1, 855), (5, 513), (0, 1025)])
+def test_weights_of_localities_without_a_host_in_the_subset_count(elsewhere, points):
+    """Weights 2 and 3 beside 1: shares 1/3 and 1/2, so 342 and 513 points; beside 5: 205 and 308."""
+
+    def hosts(weight):
+        return [
+            Host("a", locality=("", "a", ""), locality_weight=2, metadata={"stage": "prod"}),
+            Host("b", locality=("", "b", ""), locality_weight=3, metadata={"stage": "prod"}),
+            Host("c", locality=("", "c", ""), locality_weight=weight),
+        ]
+
+    inside = envoy.RingHash(locality_weighted_lb_config=True)
+    policy = Subset(inside, (SubsetSelector(("stage",)),), locality_weight_aware=True)
+
+    def size(picker):
+        (ring,) = [p.structure.size for pairs, p in picker.pickers.items() if pairs[0][0] == "stage"]
+        return ring
+
+    picker = policy.build(hosts(elsewhere))
+    assert size(picker) == size(pickle.loads(pickle.dumps(picker))) == points
+    assert size(policy.build(hosts(elsewhere), previous=policy.build(hosts(7)))) == points
+    assert size(policy.build(hosts(elsewhere), previous=picker)) == points
+
+
+@pytest.mark.parametrize(("weight", "scaled"), [(1, 1), (3, 2), (0, 0)])
+def test_locality_weights_in_the_scale_of_a_subset(weight, scaled):
+    """Half of the locality's hosts: a half rounds up."""
+    metadata = {"stage": "prod"}
+    hosts = [
+        Host("a0", locality=("", "a", ""), locality_weight=weight, metadata=metadata),
+        Host("a1", locality=("", "a", ""), locality_weight=weight),
+        Host("b0", locality=("", "b", ""), locality_weight=1, metadata=metadata),
+    ]
+    policy = envoy.Maglev(1021, locality_weighted_lb_config=True)
+    shared = {"locality_weight_aware": True, "scale_locality_weight": True}
+    picker = Subset(policy, (SubsetSelector(("stage",)),), **shared).build(hosts)
+    (inside,) = [p for pairs, p in picker.pickers.items() if pairs[0][0] == "stage"]
+    assert inside.shares() == pytest.approx([scaled / (scaled + 1), 1 / (scaled + 1)], abs=1 / 1021)
 
 
 def test_metadata_in_turn():

@@ -13,7 +13,7 @@ from typing import Any
 
 from lbalgo.compat import envoy
 from lbalgo.types import State
-from tests.live import drawing
+from tests.live import drawing, envoy_context
 from tests.live.client import Client, get
 from tests.live.drawing import Config
 from tests.live.held import play
@@ -23,7 +23,9 @@ from tests.live.servers import LOOPBACK, daemon, folder, free_port
 
 REQUESTS = 320
 KINDS = (
-    ("ring_hash",) * 4 + ("maglev",) * 4 + ("bounded", "policy", "round_robin", "weighted_round_robin", "least_request")
+    ("ring_hash",) * 4
+    + ("maglev",) * 4
+    + ("bounded", "policy", "round_robin", "weighted_round_robin", "least_request", "subset", "subset", "override")
 )
 HEALTHS = ("UNHEALTHY", "DRAINING", "TIMEOUT", "DEGRADED")
 PRIMES = (2, 3, 5, 11, 53, 101, 251, 503, 1021, 2039, 4093, 8191, 16381, 65537)
@@ -32,7 +34,7 @@ _POLICIES = "type.googleapis.com/envoy.extensions.load_balancing_policies"
 
 
 def draw(rng: random.Random, kind: str) -> Config:
-    hashes = kind in ("ring_hash", "maglev", "bounded", "policy")
+    hashes = kind in ("ring_hash", "maglev", "bounded", "policy", *envoy_context.KINDS)
     count = drawing.size(rng) if hashes else rng.randint(2, 9)
     most = 128 if hashes else 6
     weights = drawing.weights(rng, count, most) if kind != "round_robin" else [1] * count
@@ -44,7 +46,7 @@ def draw(rng: random.Random, kind: str) -> Config:
     config: Config = {"kind": kind, "hosts": hosts, "policy": kind if hashes else kind.replace("weighted_", "")}
     if rng.random() < 0.4:
         config["panic"] = rng.choice([0, 10, 40, 60, 80, 100])
-    if kind in ("bounded", "policy"):
+    if kind in ("bounded", "policy", *envoy_context.KINDS):
         config["policy"] = rng.choice(["ring_hash", "maglev"])
     if not hashes:
         if kind == "least_request":
@@ -59,6 +61,8 @@ def draw(rng: random.Random, kind: str) -> Config:
         config["requests"] = [_request(rng) for _ in range(REQUESTS)]
     else:
         config["keys"] = drawing.keys(rng, REQUESTS)
+    if kind in envoy_context.KINDS:
+        envoy_context.draw(rng, config)
     return config
 
 
@@ -135,8 +139,8 @@ def cluster(name: str, config: Config, origins: Origins) -> dict[str, Any]:
         entry: dict[str, Any] = {"endpoint": endpoint, "load_balancing_weight": host["weight"]}
         if "health" in host:
             entry["health_status"] = host["health"]
-        if "hash_key" in host:
-            entry["metadata"] = {"filter_metadata": {"envoy.lb": {"hash_key": host["hash_key"]}}}
+        if _labels(host):
+            entry["metadata"] = {"filter_metadata": {"envoy.lb": _labels(host)}}
         groups.setdefault((host.get("priority", 0), host.get("zone", "")), []).append(entry)
     localities = []
     weights = config.get("locality_weights")
@@ -156,12 +160,19 @@ def cluster(name: str, config: Config, origins: Origins) -> dict[str, Any]:
         "type": "STATIC",
         "connect_timeout": "5s",
         "load_assignment": assignment,
-        "load_balancing_policy": {"policies": [{"typed_extension_config": typed(config)}]},
+        "load_balancing_policy": {
+            "policies": [{"typed_extension_config": envoy_context.wrapped(config, typed(config))}]
+        },
     }
     if "panic" in config:
         made["common_lb_config"] = {"healthy_panic_threshold": {"value": config["panic"]}}
     config["written"] = made
     return made
+
+
+def _labels(host: dict[str, Any]) -> dict[str, Any]:
+    """The metadata of a host in the namespace of load balancing."""
+    return {**host.get("labels", {}), **({"hash_key": host["hash_key"]} if "hash_key" in host else {})}
 
 
 def typed(config: Config) -> dict[str, Any]:
@@ -191,7 +202,7 @@ def bootstrap(configs: list[Config], origins: Origins, port: int) -> dict[str, A
     for index, config in enumerate(configs):
         action: dict[str, Any] = {"cluster": f"c{index}", "timeout": "0s"}
         action["hash_policy"] = config.get("hash_policy", [{"header": {"header_name": "x-key"}}])
-        routes.append({"match": {"prefix": f"/c{index}/"}, "route": action})
+        routes += envoy_context.routes(config, f"/c{index}", action)
     manager = {
         "@type": f"{_FILTERS}.network.http_connection_manager.v3.HttpConnectionManager",
         "stat_prefix": "i",
@@ -215,6 +226,8 @@ def bootstrap(configs: list[Config], origins: Origins, port: int) -> dict[str, A
 
 def requests(config: Config, index: int) -> list[bytes]:
     """The requests in order, as sent."""
+    if config["kind"] in envoy_context.KINDS:
+        return envoy_context.requests(config, f"/c{index}")
     path = f"/c{index}/x"
     if "requests" in config:
         return [get(f"{path}?{request['query']}", request["headers"]) for request in config["requests"]]
@@ -254,7 +267,7 @@ def predict(config: Config, seen: list[int | None]) -> list[int | None]:
                 priority=host.get("priority", 0),
                 locality=("r" if zone else "", zone, ""),
                 locality_weight=config.get("locality_weights", {}).get(zone, 0),
-                metadata={"hash_key": host["hash_key"]} if "hash_key" in host else {},
+                metadata=_labels(host),
             )
         )
         if "health" in host:
@@ -269,7 +282,8 @@ def _is_read_so(config: Config, hosts: list[Any], states: dict[int, State]) -> N
     loaded = envoy.load(config["written"])
     assert loaded.backends == tuple(hosts), "hosts"
     assert dict(loaded.states) == {hosts[place].id: state for place, state in states.items()}, "states"
-    assert loaded.policy == policy({word: config[word] for word in config if word != "hash_policy"}), "policy"
+    wanted = policy({word: config[word] for word in config if word != "hash_policy"})
+    assert loaded.policy == envoy_context.policy(config, wanted), "policy"
 
 
 def _listed(config: Config) -> list[int]:
@@ -284,7 +298,9 @@ def _decisions(config: Config, hosts: list[Any], states: dict[int, State], seen:
     """Places in the list of hosts."""
     if config["policy"] in ("round_robin", "least_request"):
         return _fitted(config, hosts, states, seen)
-    player = Player(policy(config), hosts, states)
+    player = Player(envoy_context.policy(config, policy(config)), hosts, states)
+    if config["kind"] in envoy_context.KINDS:
+        return [player.pick(context) for context in envoy_context.contexts(config)]
     if "requests" in config:
         request_hash = envoy.RequestHash.from_config(config["hash_policy"])
         return [_by_hash(player, request_hash, request) for request in config["requests"]]

@@ -17,6 +17,7 @@ from lbalgo.compat.envoy.composite import PriorityPicker, request_hasher
 from lbalgo.compat.envoy.host import WEIGHTS, Host, hosts_of
 from lbalgo.compat.envoy.hosts import PriorityLoad, host_sets, priority_load
 from lbalgo.compat.envoy.normalized import Normalized, normalized
+from lbalgo.compat.envoy.part_view import absent, with_absent
 from lbalgo.compat.structures import dialect_picker, shown_view
 from lbalgo.policies.building import cursor_of
 from lbalgo.policies.loaded import rows_of
@@ -38,9 +39,14 @@ def hash_picker(
     owning = [slots for slots, _ in plans]
     if len(loaded) == 1 and factor is None:
         n, (slots, plan) = levels[loaded[0]], plans[loaded[0]]
-        usable = _mask(len(view), slots)
         return dialect_picker(
-            policy, view, previous, usable, lambda: policy._structure(view, hosts, n, plan), request_hasher(policy)
+            policy,
+            view,
+            previous,
+            _mask(len(view), slots),
+            lambda: policy._structure(view, hosts, n, plan),
+            request_hasher(policy),
+            anew=isinstance(previous, TicketPicker) and absent(previous.view) != absent(view),
         )
     members = owning if factor is None else [n.slots if len(own) else () for n, own in zip(levels, owning, strict=True)]
     usable = _mask(len(view), [slot for p in loaded for slot in members[p]])
@@ -83,7 +89,7 @@ def _levels(policy: Any, view: View[Any]) -> tuple[Sequence[Host], list[Normaliz
     if alone is not None:
         return alone
     hosts = hosts_of(view)
-    sets = host_sets(hosts, view.states.tolist(), policy.local_locality)
+    sets = with_absent(host_sets(hosts, view.states.tolist(), policy.local_locality), view)
     priorities = priority_load(
         sets,
         hosts,

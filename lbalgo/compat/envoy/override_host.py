@@ -6,7 +6,7 @@ host. The host's health is not looked at: an ejected one is used as well. When t
 host, the policy inside decides.
 
 Costs: build O(N), pick O(addresses), else as the policy inside.
-Source: Envoy 1.40, `override_host.v3.OverrideHost`; described only.
+Source: Envoy 1.40, `override_host.v3.OverrideHost`; compared with the running program where a header names hosts.
 """
 
 from __future__ import annotations
@@ -96,7 +96,8 @@ class OverrideHost:
 
     A host that is named is used whatever its state, so picks need not be eligible. `walk` begins with the hosts named.
 
-    Costs: as the policy inside, and O(addresses) a pick. Source: Envoy 1.40, `override_host.v3`; described only.
+    Costs: as the policy inside, and O(addresses) a pick.
+    Source: Envoy 1.40, `override_host.v3`; a header compared live.
 
     Examples
     --------

@@ -8,9 +8,14 @@ If it names none, in order: the fallback of the selector with these keys (nobody
 same question with fewer keys); the fallback of the whole, if the selector says nothing; `panic_mode_any`, if that one
 has no host to offer. A subset whose hosts are all unhealthy is there: it panics, and nothing falls back.
 
+What surprises: a selector whose sorted keys begin those of one asked before it has subsets but no fallback; with
+`allow_redundant_keys` those with most keys are asked first; a subset of one host by `single_host_per_subset` serves
+whatever its health, though the policy inside would give it nothing.
+
 Costs: build a policy's for each subset, together O(hosts x selectors) hosts; pick O(keys) and the policy's; every
 request is told to every subset's load, O(subsets).
-Source: Envoy 1.40 documentation, "Load Balancer Subsets"; `subset.v3.Subset`; described only.
+Source: Envoy 1.40 documentation, "Load Balancer Subsets"; `subset.v3.Subset`; compared with the running program but for
+`fallback_list`, which is described only.
 """
 
 from __future__ import annotations
@@ -70,7 +75,7 @@ class SubsetSelector:
     keys : names, at least one.
     fallback_policy : for requests with these keys whose values nobody has.
     fallback_keys_subset : with KEYS_SUBSET, the keys to ask again with: some of `keys`, not all.
-    single_host_per_subset : whether only the first host of each subset is in it.
+    single_host_per_subset : whether only the first host of the best priority is in each subset.
 
     Raises
     ------
@@ -121,7 +126,7 @@ class Subset:
     Parameters
     ----------
     policy : balances each subset; any policy of `lbalgo.compat.envoy`.
-    subset_selectors : the selectors; where `allow_redundant_keys` looks, their order counts.
+    subset_selectors : the selectors; their order decides whose fallback is heard.
     fallback_policy : NO_FALLBACK, ANY_ENDPOINT or DEFAULT_SUBSET.
     default_subset : the metadata of the default subset, a mapping or pairs.
     locality_weight_aware : whether localities keep their weights within subsets; else they have none there.
@@ -129,7 +134,8 @@ class Subset:
     panic_mode_any : whether anybody serves where the fallback finds nobody.
     list_as_any : whether a list as a value means each of its elements.
     metadata_fallback_policy : whether the route's `fallback_list` is followed.
-    allow_redundant_keys : whether keys beyond those of the first selector contained in the route's are left out.
+    allow_redundant_keys : whether keys beyond those of a selector contained in the route's are left out: of the one
+        with most keys, of several the first.
 
     Raises
     ------
@@ -137,7 +143,7 @@ class Subset:
 
     Factors of signals reach the policy inside. Without `context` a request wants nothing: the fallback serves it.
 
-    Costs: see the module. Source: Envoy 1.40, `subset.v3.Subset`; described only.
+    Costs: see the module. Source: Envoy 1.40, `subset.v3.Subset`; compared live.
 
     Examples
     --------

@@ -1,21 +1,20 @@
-"""How `Subset` divides the hosts, and the picker that asks one subset after the other.
-
-A subset is known by its sorted pairs of key and value. True and 1 are different values, as in the metadata they are of
-different types.
-"""
+"""The picker that asks one subset after the other, and the load that tells all of them of requests."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import replace
-from itertools import product
-from typing import Any, Generic, TypeAlias, TypeVar
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 
 from lbalgo.active import mix64, xxh64
 from lbalgo.compat.envoy.host import Host, Locality, hosts_of
+from lbalgo.compat.envoy.lone_host import LoneHost
+from lbalgo.compat.envoy.part_view import PartView
 from lbalgo.compat.envoy.subset_context import SelectionContext, pick_with, reasons_with, split, walk_with
+from lbalgo.compat.envoy.subset_division import ANY, DEFAULT, FALLBACKS, Pairs, asked, fallbacks, subsets_of, tagged
 from lbalgo.errors import ConfigError, NoBackend
 from lbalgo.explaining import Steps
 from lbalgo.policies.loaded import rows_of
@@ -23,51 +22,6 @@ from lbalgo.types import I64, Backend, Outcome, Picker
 from lbalgo.view import View
 
 B = TypeVar("B", bound=Backend)
-Pairs: TypeAlias = tuple[tuple[str, tuple[str, Any]], ...]
-
-ANY: Pairs = (("*", ("any", None)),)
-DEFAULT: Pairs = (("*", ("default", None)),)
-FALLBACKS = "fallback_list"  # the key under which a route lists other metadata
-
-
-def tagged(value: Any) -> tuple[str, Any]:
-    """A value with its type, so that True is not 1.
-
-    Examples
-    --------
-    >>> tagged(True) == tagged(1), tagged(1) == tagged(1.0)
-    (False, True)
-    """
-    kind = "bool" if isinstance(value, bool) else "number" if isinstance(value, (int, float)) else type(value).__name__
-    return kind, value
-
-
-def _choices(value: Any, *, expand: bool) -> list[tuple[str, Any]]:
-    """The values that a host's value stands for: each element of a list, where that is wanted."""
-    return [tagged(v) for v in value] if expand and isinstance(value, tuple) else [tagged(value)]
-
-
-def subsets_of(policy: Any, hosts: Sequence[Host]) -> dict[Pairs, list[int]]:
-    """The slots of every subset that has a host, in list order, and of those that fallbacks use."""
-    found: dict[Pairs, list[int]] = {}
-    labels = [host.labels for host in hosts]
-    for selector in policy.subset_selectors:
-        for slot, label in enumerate(labels):
-            if not all(key in label for key in selector.keys):
-                continue
-            choices = [_choices(label[key], expand=policy.list_as_any) for key in selector.keys]
-            for values in dict.fromkeys(product(*choices)):
-                slots = found.setdefault(tuple(zip(selector.keys, values, strict=True)), [])
-                if slot not in slots[-1:] and not (selector.single_host_per_subset and slots):
-                    slots.append(slot)
-    default = [(key, tagged(value)) for key, value in policy.default_subset]
-    found[DEFAULT] = [
-        slot
-        for slot, label in enumerate(labels)
-        if all(key in label and tagged(label[key]) == value for key, value in default)
-    ]
-    found[ANY] = list(range(len(hosts)))
-    return {pairs: slots for pairs, slots in found.items() if slots}
 
 
 class SubsetLoads:
@@ -160,6 +114,8 @@ class SubsetPicker(Generic[B]):
         self.rows = rows
         self.unused = unused
         self._by_id = dict(zip(view.ids, view.backends, strict=True))
+        self._selectors = asked(policy)
+        self._fallbacks = fallbacks(policy)
 
     def pick(self, key: Any = None, *, exclude: Container[str] = (), context: SelectionContext | None = None) -> B:
         """A host of the first subset asked that has one."""
@@ -209,14 +165,14 @@ class SubsetPicker(Generic[B]):
     def _ask(self, wanted: Mapping[str, Any]) -> list[Any]:
         policy = self.policy
         if policy.allow_redundant_keys:
-            keys = next((s.keys for s in policy.subset_selectors if set(s.keys) <= set(wanted)), None)
-            wanted = wanted if keys is None else {key: wanted[key] for key in keys}
+            kept = next((s.keys for s in self._selectors if set(s.keys) <= set(wanted)), None)
+            wanted = wanted if kept is None else {key: wanted[key] for key in kept}
         keys = tuple(sorted(wanted))
-        selector = next((s for s in policy.subset_selectors if s.keys == keys), None)
+        found = self.pickers.get(tuple((key, tagged(wanted[key])) for key in keys))
+        if found is not None:
+            return [found]
+        selector = self._fallbacks.get(keys)
         if selector is not None:
-            found = self.pickers.get(tuple((key, tagged(wanted[key])) for key in keys))
-            if found is not None:
-                return [found]
             fallback = selector.fallback_policy.name
             if fallback == "KEYS_SUBSET":
                 return self._ask({key: wanted[key] for key in selector.fallback_keys_subset})
@@ -258,11 +214,17 @@ def subset_picker(policy: Any, view: View[B], previous: Picker[B] | None) -> Sub
     sizes: dict[tuple[int, Locality], int] = {}
     for host in hosts:
         sizes[host.priority, host.locality] = sizes.get((host.priority, host.locality), 0) + 1
-    pickers = {}
-    for pairs, slots in subsets_of(policy, hosts).items():
+    weights = {(host.priority, host.locality): host.locality_weight for host in hosts}
+    pickers: dict[Pairs, Any] = {}
+    balances = _within(policy)
+    divided, alone = subsets_of(policy, hosts)
+    for pairs, slots in divided.items():
+        if pairs in alone:
+            pickers[pairs] = LoneHost(view.backends[slots[0]])
+            continue
         chosen = _weighted(policy, [hosts[slot] for slot in slots], sizes)
         index = np.array(slots)
-        inside: View[Host] = View(
+        inside = PartView(
             chosen,
             view.weights[index],
             view.factors[index],
@@ -270,9 +232,20 @@ def subset_picker(policy: Any, view: View[B], previous: Picker[B] | None) -> Sub
             panic_below=view.panic_below,
             rows=rows[index],
         )
-        pickers[pairs] = policy.policy.build(inside, previous=before.get(pairs))
+        if policy.locality_weight_aware and not policy.scale_locality_weight:  # scaled to no hosts, it is 0
+            there = {(hosts[slot].priority, hosts[slot].locality) for slot in slots}
+            inside.absent = tuple((p, weight) for (p, place), weight in weights.items() if (p, place) not in there)
+        pickers[pairs] = balances.build(inside, previous=before.get(pairs))
     load.follow([picker.load for picker in pickers.values() if getattr(picker, "load", None) is not None])
     return SubsetPicker(policy, view, pickers, load, rows, unused)
+
+
+def _within(policy: Any) -> Any:
+    """The policy for subsets: where localities have no weights in them, it does not look for any."""
+    inside = policy.policy
+    if policy.locality_weight_aware or not getattr(inside, "locality_weighted_lb_config", False):
+        return inside
+    return replace(inside, locality_weighted_lb_config=False)
 
 
 def _weighted(policy: Any, hosts: list[Host], sizes: Mapping[tuple[int, Locality], int]) -> list[Host]:
@@ -287,6 +260,7 @@ def _weighted(policy: Any, hosts: list[Host], sizes: Mapping[tuple[int, Locality
     scaled = []
     for host in hosts:
         place = host.priority, host.locality
-        weight = round(host.locality_weight * inside[place] / sizes[place])
-        scaled.append(replace(host, locality_weight=max(1, weight) if host.locality_weight else 0))
+        # a quotient of floats, and halves go up
+        exact = np.float32(host.locality_weight * inside[place]) / np.float32(sizes[place])
+        scaled.append(replace(host, locality_weight=math.floor(float(exact) + 0.5)))
     return scaled
