@@ -28,6 +28,10 @@ FROZEN = [
     (lb.WeightedRoundRobin(), POOL),
     (lb.WeightedRoundRobin(), UNEVEN),
     (lb.Random(), POOL),
+    (lb.MultiProbe(points=10), POOL),
+    (lb.JumpBack(), EQUAL),
+    (lb.StableTable(table_size=1009), POOL),
+    (lb.TopK(lb.Maglev(table_size=1009)), POOL),
 ]
 FIGURES = [
     (0xCCA460AB26F4CB7E, 0xA2EDBC89D4E5175E, "d1be7ca30db53f42"),
@@ -41,7 +45,14 @@ FIGURES = [
     (0xE545806A4D0BD43E, 0x5263B58671AAB7CE, "cb6e92f9ca94a72e"),
     (0xABD47FDF1BE9E768, 0x010C3AFCB14F61FC, "06e71b32627463ea"),
     (0xB60B9A6D92EEFE5B, 0x71EBF5EF55D14E01, "796b0c8877c5cc40"),
+    (0x3620EB03966C728F, 0x394369EA038513F8, "3b0ed21ac340bf17"),
+    (0x471887748C98A893, 0x7D8781908DE62BEC, "f516e4a30c5507d5"),
+    (0xA84EE427DA4B5807, 0xF0550FCB3443F675, "cd3b2dafefa95446"),
+    (0xFA4B047C18263310, 0x9197238E6915AE0D, "cd3b2dafefa95446"),
 ]
+HISTORY = (0xD59B3B496486B195, 0x47459890534CEF18)
+LAYOUT = "7f5c9b75ba6fb06d"
+ZONES = 0x8922DDCC14794985
 
 
 @pytest.mark.parametrize(("case", "figures"), list(zip(FROZEN, FIGURES, strict=True)), ids=lambda x: repr(x)[:40])
@@ -53,9 +64,29 @@ def test_the_mapping_is_frozen(case, figures):
     assert (picker.fingerprint(), thinned.fingerprint(), digest[:16]) == figures
 
 
+def test_what_history_leaves_is_frozen():
+    """A free seat between two, and a table after joins, leaves and a new weight."""
+    seats = lb.JumpBack().build(["a", "d", "e"], previous=lb.JumpBack().build(list("abcde")))
+    assert seats.policy.seats == tuple("abcde")
+    table = None
+    for pool in ("abcd", "abce", "ace", "abcdef"):
+        table = lb.StableTable(table_size=1009).build(list(pool), previous=table)
+    table = lb.StableTable(table_size=1009).build({"a": 2.0, "b": 1.0, "g": 1.0}, previous=table)
+    assert (seats.fingerprint(), table.fingerprint()) == HISTORY
+    assert hashlib.sha256(table.policy.layout.owners + table.policy.layout.previous).hexdigest()[:16] == LAYOUT
+
+
+def test_zones_are_frozen():
+    pool = [lb.Endpoint("a", zone="x"), lb.Endpoint("b", zone="x"), lb.Endpoint("c")]
+    assert lb.TopK(lb.Rendezvous(), k=2).build(pool).fingerprint() == ZONES
+
+
 def test_an_empty_pool_is_frozen():
     for policy in (lb.RoundRobin(), lb.WeightedRoundRobin()):
         assert policy.build([]).fingerprint() == 0xEF46DB3751D8E999
+    assert lb.MultiProbe().build([]).fingerprint() == 0xADE3BF26946912DA
+    assert lb.JumpBack().build([]).fingerprint() == 0xC0E0464EB83C4EA1
+    assert lb.StableTable().build([]).fingerprint() == 0x67DD3E061929016C
 
 
 def test_the_coins_of_enforcement_and_jitter_are_frozen():

@@ -55,6 +55,12 @@ def test_whoever_comes_back_finds_its_seat():
     assert picker.policy.seats == tuple("abcdef")
 
 
+def test_nobody_with_weight_has_no_seats_to_check():
+    picker = JumpBack().build({"a": 0.0, "b": 0.0})
+    picker.check_invariants()
+    assert picker.policy.seats == ("a", "b")
+
+
 def test_free_seats_at_the_end_leave_no_trace():
     shrunk = JumpBack().build(["a", "b"], previous=JumpBack().build(["a", "b", "c", "d"]))
     assert shrunk.fingerprint() == JumpBack().build(["a", "b"]).fingerprint()

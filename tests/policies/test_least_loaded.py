@@ -347,3 +347,7 @@ def test_the_last_row_there_is_and_the_first_never_used():
     picker = lb.LeastLoaded().build(view)
     assert picker.rows.tolist() == [2**31 - 1, 62] and picker.unused == 2**31
     assert lb.LeastLoaded().build([]).unused == 0 and lb.LeastLoaded().build(["a"]).unused == 1
+    for rows, unused in (([0], 1), ([], 0)):
+        some, n = pair[: len(rows)], len(rows)
+        given = lb.View(some, np.ones(n), np.ones(n), np.zeros(n, np.uint8), rows=np.array(rows, dtype=np.int64))
+        assert lb.LeastLoaded().build(given).unused == unused

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import lbalgo as lb
+from lbalgo.policies import maglev
 from lbalgo.policies.maglev import phased_turns
 
 PRIMES = [7, 101, 509, 1009]
@@ -248,3 +249,12 @@ def test_bad_input_is_named(build, parameter):
 def test_eight_of_seven_positions_fit_if_one_has_no_weight():
     view = {**dict.fromkeys("abcdefg", 1.0), "h": 0.0}
     assert lb.Maglev(table_size=7).build(view).shares().tolist() == [1 / 7] * 7 + [0]
+
+
+@pytest.mark.parametrize("weights", [[1.0, 1.0, 1.0], [1.0, 2.0, 1.0]], ids=["equal", "weighted"])
+def test_turns_at_one_instant_go_by_id(weights, monkeypatch):
+    """Phases of 53 bits practically never agree; here they are made to."""
+    monkeypatch.setattr(maglev, "xxh64", lambda name, seed=0: 0)
+    names = [b"c", b"b", b"a"]
+    turns = phased_turns(weights, names, 12)
+    assert turns.tolist() == ([2, 1, 0] if len(set(weights)) == 1 else [1, 2, 1, 0] * 3)

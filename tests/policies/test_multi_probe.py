@@ -1,6 +1,7 @@
 """MultiProbe as a policy: points, shares by the law, what moves, invariants."""
 
 import itertools
+import math
 
 import numpy as np
 import pytest
@@ -9,7 +10,9 @@ from hypothesis import strategies as st
 
 import lbalgo as lb
 from lbalgo.active import ProbedRing, TicketPicker, mix64
-from lbalgo.policies.multi_probe import MultiProbe, closest_shares
+from lbalgo.policies import multi_probe
+from lbalgo.policies.multi_probe import SAMPLES, MultiProbe, closest_shares
+from lbalgo.policies.ring_hash import derived_points
 
 TICKETS = np.random.default_rng(5).integers(0, 2**64, 4000, dtype=np.uint64)
 GAMMA = 0x9E3779B97F4A7C15
@@ -56,6 +59,49 @@ def test_coins_are_followed_through_all_their_outcomes():
         chance = 0.5 * (0.25 if c else 0.75)
         wanted += [chance * alone.get(name, 0.0) for name in "abcd"]
     assert policy.build(view).shares() == pytest.approx(wanted, abs=1e-12)
+
+
+def test_coins_that_cannot_fall_otherwise_are_not_followed(monkeypatch):
+    """Two unsure of nine, and as many coins as may be followed: exact, however many are sure of their answer."""
+    monkeypatch.setattr(multi_probe, "SETS", 2)
+    view = lb.View.of(list("abcdefghi"), factors={"b": 0.5, "c": 0.25}, states=dict.fromkeys("ghi", lb.State.DRAINING))
+    policy, wanted = MultiProbe(probes=3, points=2), np.zeros(9)
+    for b, c in itertools.product((True, False), repeat=2):
+        names = list("adef") + ["b"] * b + ["c"] * c
+        alone = dict(zip(names, policy.build(names).shares().tolist(), strict=True))
+        wanted += [0.5 * (0.25 if c else 0.75) * alone.get(name, 0.0) for name in "abcdefghi"]
+    assert policy.build(view).shares() == pytest.approx(wanted, abs=1e-12)
+
+
+def test_more_coins_are_sampled(monkeypatch):
+    """Of 1024 draws a mean of shares is off by more than 0.09 with chance 1e-6 at most (Hoeffding, six of them)."""
+    view = lb.View.of(list("abcdef"), factors={"b": 0.5, "c": 0.25, "d": 0.5, "e": 0.125})
+    picker = MultiProbe(probes=3, points=2).build(view)
+    exact = picker.shares()
+    monkeypatch.setattr(multi_probe, "SETS", 3)
+    sampled = picker.shares()
+    assert sampled.sum() == pytest.approx(1.0, abs=1e-12)
+    assert np.abs(sampled - exact).max() < math.sqrt(math.log(2 * 6 / 1e-6) / 2 / SAMPLES)
+    assert (sampled == picker.shares()).all(), "the same draws every time"
+    assert sampled == pytest.approx(SAMPLED, abs=1e-12)
+    nobody = MultiProbe(probes=3, points=2).build(
+        lb.View.of(
+            {"z": 9, **dict.fromkeys("abcd", 1)}, factors=dict.fromkeys("abcd", 1e-6), states={"z": lb.State.DRAINING}
+        )
+    )
+    assert nobody.shares()[0] == 0.0
+    assert nobody.shares()[1:] == pytest.approx(MultiProbe(probes=3, points=2).build(list("abcd")).shares(), abs=0.01)
+
+
+def test_of_points_at_one_position_the_first_ids_counts(monkeypatch):
+    """Derived points practically never collide; here they are made to."""
+    monkeypatch.setattr(multi_probe, "derived_points", lambda *of: derived_points(*of) >> np.uint64(60))
+    pool = {"c": 1, "a": 1, "d": 2, "b": 1}
+    picker, turned = MultiProbe(points=9).build(pool), MultiProbe(points=9).build(dict(reversed(pool.items())))
+    assert picker.structure.ring.size < 9 * 5, "some do collide"
+    assert picker.fingerprint() == turned.fingerprint()
+    names = [np.array([b.id for b in p.backends])[p.pick_many(TICKETS)].tolist() for p in (picker, turned)]
+    assert names[0] == names[1]
 
 
 @given(st.dictionaries(st.sampled_from("abcdefgh"), st.sampled_from([0.0, 0.5, 1.0, 2.0]), max_size=8))
@@ -106,5 +152,13 @@ def test_frozen():
     assert picker.fingerprint() == FINGERPRINT
 
 
+SAMPLED = [
+    0.4147069608099324,
+    0.13127277015914635,
+    0.058240969684207625,
+    0.1612961653192289,
+    0.02642561212051166,
+    0.20805752190696994,
+]
 FROZEN = [0, 0, 0, 0, 2, 1, 2, 2, 2, 1, 0, 1]  # says nothing of correctness: a change has to be meant
 FINGERPRINT = 0x125E3A08A763CCA8

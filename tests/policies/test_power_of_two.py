@@ -45,6 +45,14 @@ def test_of_two_backends_the_lesser_always(loads_of_two):
     assert {picker.pick().id for _ in range(1000)} == {"ab"[loads_of_two.index(min(loads_of_two))]}
 
 
+def test_two_that_are_tied_share():
+    """Compared whole, a pool of two gives its ties to either, not to whoever is listed first."""
+    picker = lb.PowerOfTwo().build({"a": 3.0, "b": 1.0})
+    for _ in range(2):
+        picker.load.started(0, 1.0, 0.0)
+    assert {picker.pick().id for _ in range(200)} == {"a", "b"}
+
+
 def successive(weights, count):
     """The exact law of `count` draws without replacement, by ordered outcome."""
     law = {}

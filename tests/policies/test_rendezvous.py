@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import lbalgo as lb
+from lbalgo.policies import rendezvous
 from lbalgo.policies.rendezvous import rates
 
 KEYS = [f"key-{i}" for i in range(150)]
@@ -234,3 +235,12 @@ def test_who_is_eligible_changes_nobodys_rate_by_a_bit():
     before = rates(lb.View.of(weights, factors=factors))
     after = rates(lb.View.of(weights, factors=factors, states={max(ids, key=factors.get): lb.State.UNHEALTHY}))
     assert [column.tolist() for column in before] == [column.tolist() for column in after]
+
+
+def test_a_tied_race_is_won_by_the_first_id(monkeypatch):
+    """Salts practically never agree; here they are made to."""
+    monkeypatch.setattr(rendezvous, "xxh64", lambda data, seed=0: 7)
+    for ids in (["b", "a", "c"], ["c", "b", "a"]):
+        picker = lb.Rendezvous().build(ids)
+        assert [[b.id for b in picker.walk(key)] for key in range(20)] == [["a", "b", "c"]] * 20
+        assert {picker.pick(key).id for key in range(20)} == {"a"}

@@ -141,6 +141,19 @@ def test_everybody_thinned_or_nobody_eligible(policy):
     assert caught.value.reason == "empty"
 
 
+@either
+def test_shares_are_the_lengths_of_the_arcs(policy):
+    """Between its midpoints on a nearest ring, from the point before on the other; in whole steps of 2**-64."""
+    picker = policy.build({"a": 1, "b": 2, "c": 0.5})
+    points, whose = list(picker.structure.points()), list(picker.structure.owners())
+    length = [0.0, 0.0, 0.0]
+    for k, owner in enumerate(whose):
+        back = (points[k] - points[k - 1]) % 2**64
+        ahead = (points[(k + 1) % len(points)] - points[k]) % 2**64
+        length[owner] += ((back + ahead) / 2 if policy.lookup is lb.Lookup.NEAREST else back) / 2**64
+    assert picker.shares() == pytest.approx(length, abs=1e-15)
+
+
 def test_different_rings_have_different_fingerprints():
     made = [
         lb.RingHash(**change).build(pool)

@@ -66,6 +66,21 @@ def test_maglev_without_weight_has_no_table():
     refused(lb.Maglev(table_size=7).build({"a": 0.0}), MaglevTable(np.zeros(7, np.int32), np.zeros(1, np.uint64)))
 
 
+def test_maglev_leaves_nobody_with_weight_out():
+    """At a tenth of the weight nothing at all is within 1 of T * w for T = 7, and still it is refused."""
+    picker = lb.Maglev(table_size=7).build(list("abcd"))
+    view = lb.View.of({"a": 1.0, "b": 0.1, "c": 0.0, "d": 0.0})
+    rebuilt(picker, moved([6, 1, 0, 0]), view).check_invariants()
+    refused(picker, moved([7, 0, 0, 0]), view)
+
+
+def test_ring_ties_after_the_first():
+    picker = lb.RingHash(points=1).build(["a", "b", "c"])
+    points = np.array([1, 2, 2], dtype=np.uint64)
+    rebuilt(picker, Ring(points, np.array([1, 0, 2]), 3)).check_invariants()
+    refused(picker, Ring(points, np.array([1, 2, 0]), 3))
+
+
 def test_ring():
     picker = lb.RingHash(points=2).build({"a": 2.0, "b": 1.0, "c": 0.0})
     points = np.array(picker.structure.points(), dtype=np.uint64)

@@ -1,5 +1,6 @@
 """StableTable: exact quotas, the fewest moves there can be, who gets back what, history as data."""
 
+import itertools
 import json
 import pickle
 
@@ -129,6 +130,23 @@ def test_a_previous_owner_who_is_short_comes_first():
     assert [after.ids[k] for k in after.owner_indices()] == ["a", "c", "a", "c", "b", "b"]
     assert [after.ids[k] for k in after.previous_indices()] == ["a", "a", "a", "a", "b", "b"]
     assert repaired(after, {"a": 2, "b": 2, "c": 2}) is after
+
+
+def test_each_gets_back_its_own_whatever_the_lots_say():
+    """a has to give two; of what it has, c had p before and d had q, and b, who had all the rest, wants nothing."""
+    for p, q in itertools.permutations(range(6), 2):
+        previous = [2 if k == p else 3 if k == q else 1 for k in range(6)] + [1]
+        before = TableLayout.of(("a", "b", "c", "d"), [0, 0, 0, 0, 0, 0, 1], previous)
+        after = repaired(before, {"a": 4, "b": 1, "c": 1, "d": 1})
+        assert before.changed(after).tolist() == sorted((p, q))
+        assert (after.owner_of(p), after.owner_of(q)) == ("c", "d")
+
+
+def test_the_sequence_of_requests_without_a_key_goes_on():
+    whole = StableTable(SIZE).build(list("abcd"))
+    whole.pick()
+    for pool in ("abcd", "abc"):
+        assert StableTable(SIZE).build(list(pool), previous=whole).cursor is whole.cursor
 
 
 def test_shares_are_the_tables():

@@ -54,10 +54,11 @@ def test_maglev(factors, down):
 
 @pytest.mark.parametrize("down", DOWN, ids=str)
 @pytest.mark.parametrize("factors", FACTORS, ids=str)
-def test_jump(factors, down):
+@pytest.mark.parametrize("policy", [lb.Jump(), lb.JumpBack()], ids=["Jump", "JumpBack"])
+def test_jump(policy, factors, down):
     """The law: the eligible in every order alike."""
     view = view_of(["a", "b", "c", "d"], factors, down)
-    picker = lb.Jump().build(view)
+    picker = policy.build(view)
     able = np.flatnonzero(view.eligible).tolist()
     orders = list(itertools.permutations(able))
     expected = np.zeros(4)

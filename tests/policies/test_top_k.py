@@ -87,7 +87,18 @@ def test_without_a_key_replicas_are_of_the_next_ticket():
         assert picker.pick() is first
     order = list(picker.walk())
     assert picker.pick(exclude={order[0].id}) is order[1]
-    assert list(picker.walk()) != order or picker.cursor.state
+
+
+def test_a_ticket_is_spent_by_each_request_without_a_key_and_by_no_other():
+    picker = TopK(lb.Rendezvous(), k=2).build(list("abcd"))
+    picker.reseed(7)
+    picker.pick()
+    after = picker.cursor.state
+    assert after != 7
+    for key, exclude, state in ((None, {"a"}, after), ("k", (), 7), ("k", {"a"}, 7)):
+        picker.reseed(7)
+        picker.pick(key, exclude=exclude)
+        assert picker.cursor.state == state
 
 
 def test_fingerprint_and_pickle():
