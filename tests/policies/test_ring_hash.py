@@ -145,7 +145,7 @@ def test_everybody_thinned_or_nobody_eligible(policy):
 def test_shares_are_the_lengths_of_the_arcs(policy):
     """Between its midpoints on a nearest ring, from the point before on the other; in whole steps of 2**-64."""
     picker = policy.build({"a": 1, "b": 2, "c": 0.5})
-    points, whose = list(picker.structure.points()), list(picker.structure.owners())
+    points, whose = (np.asarray(part()).tolist() for part in (picker.structure.points, picker.structure.owners))
     length = [0.0, 0.0, 0.0]
     for k, owner in enumerate(whose):
         back = (points[k] - points[k - 1]) % 2**64
