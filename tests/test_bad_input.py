@@ -7,10 +7,18 @@ import pytest
 import lbalgo as lb
 from lbalgo import ConfigError
 from lbalgo.testing import SignalContract, check_picker
-from tests.bad_input import affinity, core, machines, policies, relatives, snapshots
+from tests.bad_input import affinity, core, machines, policies, relatives, snapshots, subsets
 from tests.bad_input.rows import ANY
 
-TABLE = [*core.TABLE, *policies.TABLE, *machines.TABLE, *snapshots.TABLE, *affinity.TABLE, *relatives.TABLE]
+TABLE = [
+    *core.TABLE,
+    *policies.TABLE,
+    *machines.TABLE,
+    *snapshots.TABLE,
+    *affinity.TABLE,
+    *relatives.TABLE,
+    *subsets.TABLE,
+]
 COVERED = {name for name, *_ in TABLE}
 EXCEPTIONS = {
     **dict.fromkeys(("Backend", "Load", "Picker", "Policy", "Signal", "TicketDecided"), "a protocol"),

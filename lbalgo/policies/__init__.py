@@ -12,12 +12,16 @@ from lbalgo.policies.rendezvous import Rendezvous
 from lbalgo.policies.ring_hash import Lookup, RingHash
 from lbalgo.policies.round_robin import RoundRobin, WeightedRoundRobin
 from lbalgo.policies.stable_table import StableTable
+from lbalgo.policies.subset import Subset
+from lbalgo.policies.subsetting import Aperture, DeterministicSubset, RandomSubset, Ringsteady, Rocksteadier
 from lbalgo.policies.table_layout import TableLayout
 from lbalgo.policies.top_k import TopK
 from lbalgo.policies.weighted_random import Random
 
 __all__ = [
+    "Aperture",
     "BoundedLoad",
+    "DeterministicSubset",
     "HotKeySpread",
     "Jump",
     "JumpBack",
@@ -28,10 +32,14 @@ __all__ = [
     "MultiProbe",
     "PowerOfTwo",
     "Random",
+    "RandomSubset",
     "Rendezvous",
     "RingHash",
+    "Ringsteady",
+    "Rocksteadier",
     "RoundRobin",
     "StableTable",
+    "Subset",
     "TableLayout",
     "Ties",
     "TopK",
