@@ -153,7 +153,7 @@ class Ringsteady:
     ------
     ConfigError : a parameter is out of its range.
 
-    Each next index falls into a largest gap, so both stay evenly spread however many there are, and who joins splits one
+    Each next index falls into a largest gap, so both stay evenly spread however many there are; who joins splits one
     gap. But gaps are of two sizes unless N is a power of two, and neighbours on the ring have nearly the same subset:
     the clients of a lost backend lean on the same few.
 
