@@ -1,9 +1,9 @@
 """The library's laws as test suites: with them it tests itself, and with them you certify what you build for it.
 
 `check_picker` looks at one picker. The contracts (`PolicyContract`, `TicketContract`, `KeyedContract`,
-`MinimalContract`, `SignalContract`, `LoadContract`) look for counterexamples with Hypothesis (extra
-`lbalgo[testing]`): subclass one, say what is to be certified, and pytest runs every law as a test of its own.
-`certify` does the same without pytest. `FakeClock` is a clock that moves when told to.
+`MinimalContract`, `SignalContract`, `LoadContract`, `GateContract`, `AffinityContract`) look for counterexamples with
+Hypothesis (extra `lbalgo[testing]`): subclass one, say what is to be certified, and pytest runs every law as a test of
+its own. `certify` does the same without pytest. `FakeClock` is a clock that moves when told to.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from lbalgo.testing.pickers import check_picker
 
 if TYPE_CHECKING:
     from lbalgo.testing import strategies
+    from lbalgo.testing.gates import AffinityContract, GateContract
     from lbalgo.testing.keyed import KeyedContract, MinimalContract
     from lbalgo.testing.laws import certify, law, laws_of
     from lbalgo.testing.loads import LoadContract
@@ -23,7 +24,9 @@ if TYPE_CHECKING:
     from lbalgo.testing.signals import SignalContract
 
 __all__ = [
+    "AffinityContract",
     "FakeClock",
+    "GateContract",
     "KeyedContract",
     "LoadContract",
     "MinimalContract",
@@ -38,6 +41,8 @@ __all__ = [
 ]
 
 _HOME = {  # what needs Hypothesis is imported when it is asked for
+    "AffinityContract": "gates",
+    "GateContract": "gates",
     "KeyedContract": "keyed",
     "LoadContract": "loads",
     "MinimalContract": "keyed",

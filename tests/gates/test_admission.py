@@ -1,8 +1,6 @@
 """Admission gates: what all promise, then each by its figures."""
 
-import json
 import math
-from collections import deque
 
 import numpy as np
 import pytest
@@ -17,7 +15,6 @@ from lbalgo.gates import (
     AdaptiveThrottle,
     Criticality,
     Decision,
-    Gate,
     Gates,
     Gradient2,
     Hedging,
@@ -32,6 +29,7 @@ from lbalgo.gates import (
     Shedding,
     Vegas,
 )
+from lbalgo.testing.gates import requests
 from tests.statistical.budget import assert_binomial, assert_chi_square
 
 OK, BUSY = Outcome.SUCCESS, Outcome.OVERLOADED
@@ -50,80 +48,6 @@ MAKERS = {
     "several": lambda: Gates([RetryBudget(), Limits(3), AdaptiveThrottle()]),
 }
 EVERY = pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS)
-requests = st.builds(
-    Request,
-    backend=st.sampled_from([None, "a", "b"]),
-    attempt=st.integers(0, 2),
-    hedge=st.booleans(),
-    after_timeout=st.booleans(),
-    criticality=st.sampled_from(Criticality),
-    bits=st.integers(0, 2**64 - 1),
-)
-scripts = st.lists(
-    st.tuples(st.integers(0, 12), requests, st.sampled_from(Outcome), st.integers(0, 3), st.floats(0.0, 2.0)),
-    max_size=30,
-)
-
-
-def run(gate, script, start=0.0):
-    """Everybody asks; who is admitted starts, and the oldest that are open end now and then."""
-    now, answers, opened = start, [], deque()
-    for pause, request, outcome, ends, latency in script:
-        now += pause / 4
-        decision = gate.admit(now, request)
-        answers.append(decision)
-        (gate.started if decision.admitted else gate.refused)(now, request)
-        if decision.admitted:
-            opened.append(request)
-        for _ in range(min(ends, len(opened))):
-            gate.finished(now, opened.popleft(), outcome, latency)
-    while opened:
-        gate.finished(now, opened.popleft(), OK, 0.1)
-    return now, answers
-
-
-@EVERY
-@given(script=scripts, asked=requests)
-def test_admit_only_decides(make, script, asked):
-    gate, twin = make(), make()
-    now, answers = run(gate, script)
-    assert isinstance(gate, Gate)
-    before = gate.snapshot(now)
-    first = [gate.admit(now + later, asked) for later in (0.0, 5.0)]
-    assert first == [gate.admit(now + later, asked) for later in (0.0, 5.0)]
-    assert gate.snapshot(now) == before
-    assert run(twin, script)[1] == answers, "a gate is a function of its history"
-
-
-@EVERY
-@given(script=scripts, rest=scripts)
-def test_a_restored_gate_goes_on(make, script, rest):
-    gate, other = make(), make()
-    now, _ = run(gate, script)
-    other.restore(json.loads(json.dumps(gate.snapshot(now))), 4096.0)
-    assert other.snapshot(4096.0) == gate.snapshot(now)
-    if not isinstance(gate, AdaptiveConcurrency):  # the sample that runs is gone
-        assert run(other, rest, 4096.0)[1] == run(gate, rest, now)[1]
-
-
-@EVERY
-def test_bad_instants_and_snapshots(make):
-    gate = make()
-    for now in (math.nan, math.inf, "0", None):
-        for call in (gate.admit, gate.started, gate.refused, gate.snapshot):
-            with pytest.raises(ConfigError) as refused:
-                call(now)
-            assert refused.value.parameter == "now"
-        with pytest.raises(ConfigError):
-            gate.finished(now, FIRST, OK, 0.1)
-    kept = gate.snapshot(0.0)
-    bad = [{}, None, [], "x", {**kept, "more": 1}, {**kept, "type": "Other"}]
-    bad += [{**kept, key: value} for key in set(kept) - {"type"} for value in (None, "x", {}, [1], -1)]
-    for state in bad:
-        with pytest.raises(ConfigError):
-            gate.restore(state, 9.0)
-        assert gate.snapshot(0.0) == kept
-    gate.restore(kept, 0.0)
 
 
 @EVERY
@@ -666,10 +590,15 @@ def test_the_share_that_is_shed():
 
 
 @pytest.mark.parametrize("make", [lambda: RetryBudget(10.0, 0.0), lambda: AdaptiveThrottle(2.0, 10.0, 10), Hedging])
-@given(script=scripts)
+@given(
+    script=st.lists(
+        st.tuples(st.integers(0, 12), requests(), st.sampled_from(Outcome), st.floats(0.0, 2.0)),
+        max_size=30,
+    )
+)
 def test_workers_that_share_what_they_saw(make, script):
     whole, parts, now = make(), [make(), make()], 0.0
-    for at, (pause, request, outcome, _, latency) in enumerate(script):
+    for at, (pause, request, outcome, latency) in enumerate(script):
         now += pause / 4
         for gate in (whole, parts[at % 2]):
             gate.started(now, request)
