@@ -1,6 +1,7 @@
-"""Pictures of a transition table: `python docs/state_machine.py` prints what the page on outlier ejection shows."""
+"""Pictures of transition tables: `python docs/state_machine.py` prints what the pages on the machines show."""
 
-from lbalgo.signals.standing import TRANSITIONS
+from lbalgo import stages
+from lbalgo.signals import breaker, standing
 
 
 def dot(transitions):
@@ -25,4 +26,5 @@ def table(transitions):
 
 
 if __name__ == "__main__":
-    print(table(TRANSITIONS), dot(TRANSITIONS), sep="\n\n")
+    for machine in (standing, breaker, stages):
+        print(machine.__name__, table(machine.TRANSITIONS), dot(machine.TRANSITIONS), sep="\n\n", end="\n\n")

@@ -149,7 +149,10 @@ class Lifecycle:
         if isinstance(event, MembersChanged):
             return self._members(event)
         if isinstance(event, StateChanged):
-            return self._learn(event.id, event.now, event, state=event.new, empty=False)
+            facts: dict[str, Any] = {"state": event.new, "empty": False}
+            if event.new < State.UNHEALTHY:  # a restored balancer does not say that it readmits
+                facts["ejected"] = False
+            return self._learn(event.id, event.now, event, **facts)
         if isinstance(event, Ejected):
             return self._learn(event.id, event.now, event, ejected=True)
         if isinstance(event, Warming):

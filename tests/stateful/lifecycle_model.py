@@ -1,0 +1,308 @@
+"""Every state that a small pool can come to, and whether the lifecycle holds in each.
+
+`python -m tests.stateful.lifecycle_model full` (half an hour) searches all that a real `Balancer` with real signals
+can do: backends join and leave, probes and drains say what they like, leases are opened and end in every way, time
+passes. Of every state so reached, and after every move:
+
+- no event is undeclared, and each stage is the one that the view and the signals stand for;
+- the ledger closes: leases opened are those ended and those open, by backend, leavers and forgotten ones included,
+  and no two incarnations share the row of a load while one has a lease open;
+- whoever is not removed can become healthy by good news alone: probes pass, the drain is called off, time passes.
+
+Two states count as one if nothing can tell them apart from here on: counters that nobody reads are dropped, and ages
+stop where they cease to matter. A balancer cannot be copied: the search walks on as long as there is a move it has not
+tried, and then begins anew, on the way to the first state that has one left; that this way leads to the very state
+again is checked too. The balancer is the plain twin, of the same text as the compiled one; the signals of probes and of
+drains are stand-ins that say what they are told.
+"""
+
+import sys
+from collections import deque
+from dataclasses import dataclass
+
+import lbalgo.reference.balancer as plain
+from lbalgo import ConsecutiveErrors, LeastLoaded, NoBackend, Outcome, OutlierEjection, SlowStart, State
+from lbalgo.lifecycle import Lifecycle
+from lbalgo.signals.standing import Standing
+from lbalgo.stages import STATES, TRANSITIONS, Stage
+from lbalgo.testing import FakeClock
+from tests.balancer.doubles import Manual
+
+SECOND = 10**9
+STEP = 1.0  # seconds that pass at a time: a tick of the ejection, an ejection, a warm-up
+FORGET = 2 * STEP
+ENDS = {"succeed": Outcome.SUCCESS, "fail": Outcome.SERVER_ERROR, "drop": None}  # of a lease
+GOOD = {("pass",), ("probe", "a", State.HEALTHY), ("drain", "a", State.HEALTHY)}
+
+
+@dataclass(frozen=True)
+class Size:
+    """How large a pool, how many leases are open at a time, and what else can happen."""
+
+    backends: int
+    leases: int
+    probes: tuple[State, ...] = (State.HEALTHY, State.DEGRADED, State.UNHEALTHY)
+    drains: bool = True
+    ends: tuple[str, ...] = tuple(ENDS)
+    warms: bool = True
+
+    def __str__(self):
+        parts = [f"{n} {what}{'s' * (n > 1)}" for n, what in ((self.backends, "backend"), (self.leases, "lease"))]
+        probes = [state.name.lower() for state in self.probes if len(self.probes) > 1]
+        lists = (
+            ("probes", probes),
+            ("drains", ["on", "off"] * self.drains),
+            ("ends", self.ends),
+            ("no slow start", [""] * (not self.warms)),
+        )
+        return ", ".join([*parts, *(f"{name} {'/'.join(values)}".strip() for name, values in lists if values)])
+
+
+class World:
+    """A balancer, what should be true of it, and what can happen to it next."""
+
+    def __init__(self, size, balancer=plain.Balancer, life=Lifecycle):
+        self.size, self.ids = size, "abc"[: size.backends]
+        self.clock, self.moves = FakeClock(), []
+        self.life = life(FORGET)
+        self.health, self.drain = Manual(), Manual()
+        self.slow = SlowStart(STEP, steps=1)
+        self.outlier = self.ejection()
+        self.lb = balancer(
+            LeastLoaded(),
+            list(self.ids),
+            signals=[self.health, self.drain, self.outlier, *([self.slow] if size.warms else ())],
+            clock=self.clock,
+            seed=0,
+            forget_after=FORGET,
+            on_event=lambda event: self.moves.extend(self.life(event)),
+        )
+        self.members, self.left = set(self.ids), {}
+        self.incarnation = dict.fromkeys(self.ids, 0)
+        self.well = dict.fromkeys(self.ids, True)  # whether it has been more than unhealthy since it joined
+        self.leases, self.opened = [], 0  # (id, incarnation, row, lease)
+        self.check()
+
+    @staticmethod
+    def ejection():
+        return OutlierEjection([ConsecutiveErrors(1)], interval=STEP, base_ejection_time=STEP, max_ejection_time=STEP)
+
+    def actions(self):
+        yield ("pass",)
+        for id in self.ids:
+            yield ("leave" if id in self.members else "join", id)
+            if id in self.members:
+                yield from (("probe", id, state) for state in self.size.probes if state != self.said(self.health, id))
+                if self.size.drains:
+                    drains = self.said(self.drain, id) is State.DRAINING
+                    yield ("drain", id, State.HEALTHY if drains else State.DRAINING)
+                if len(self.leases) < self.size.leases:
+                    yield ("open", id)
+            if any(lease[0] == id for lease in self.leases):
+                yield from ((end, id) for end in self.size.ends)
+
+    @staticmethod
+    def said(signal, id):
+        return State(signal.states.get(id, 0))
+
+    def do(self, action):
+        """One move, not yet checked."""
+        name, *rest = action
+        if name == "pass":
+            self.clock.advance(STEP)
+            self.lb.advance()
+        elif name in ("join", "leave"):
+            self.move(*rest)
+        elif name in ("probe", "drain"):
+            signal = self.health if name == "probe" else self.drain
+            signal.say(rest[0], state=rest[1])
+            self.lb.advance()
+        elif name == "open":
+            self.open(*rest)
+        else:
+            at = next(at for at, lease in enumerate(self.leases) if lease[0] == rest[0])
+            lease = self.leases.pop(at)[3]
+            if ENDS[name] is not None:
+                lease.done(ENDS[name])
+            del lease
+        for id in self.members:
+            self.well[id] |= self.lb.view.states[self.lb.view.ids.index(id)] != State.UNHEALTHY or self.out(id)
+        self.moves.extend(self.life.count(self.lb.stats().in_flight, self.clock()))
+        return self
+
+    def move(self, id):
+        now = self.clock()
+        if id in self.members:
+            self.members.remove(id)
+            self.left[id] = now
+        else:
+            self.members.add(id)
+            self.well[id] = False
+            if now - self.left.pop(id) >= FORGET:
+                self.incarnation[id] += 1
+        self.lb.update(sorted(self.members))
+
+    def open(self, id):
+        able = bool(self.lb.view.eligible[self.lb.view.ids.index(id)])
+        try:
+            lease = self.lb.acquire(exclude=set(self.ids) - {id})
+        except NoBackend:
+            assert not able
+        else:
+            assert able
+            assert lease.backend.id == id
+            row = int(self.lb.view.rows[self.lb.view.ids.index(id)])
+            self.leases.append((id, self.incarnation[id], row, lease))
+            self.opened += 1
+
+    def check(self):
+        """Everything that must hold."""
+        stats, view = self.lb.stats(), self.lb.view
+        assert (stats.opened, stats.open_leases) == (self.opened, len(self.leases))
+        assert stats.opened == stats.closed + stats.open_leases
+        flying = {id: sum(lease[0] == id for lease in self.leases) for id in self.ids}
+        assert {id: stats.in_flight.get(id, 0) for id in self.ids} == flying
+        warming = self.slow.snapshot()["members"] if self.size.warms else dict.fromkeys(self.ids)
+        for id in self.ids:
+            if id not in self.members:
+                assert id not in self.life or self.life[id].stage is Stage.REMOVED
+                continue
+            slot, stage, row = view.ids.index(id), self.life[id].stage, int(view.rows[view.ids.index(id)])
+            state = State(int(view.states[slot]))
+            mine = sum(lease[:2] == (id, self.incarnation[id]) for lease in self.leases)
+            assert self.lb.picker.load.at(row) == mine == sum(lease[2] == row for lease in self.leases)
+            assert STATES[stage] is state
+            assert (stage is Stage.EJECTED) == (self.out(id) and state is State.UNHEALTHY)
+            assert (stage is Stage.WARMING) == (warming[id] is not None and state is State.HEALTHY)
+            assert (stage is Stage.DRAINED) == (state is State.DRAINING and not flying[id])
+            assert (stage is Stage.JOINING) == (not self.well[id])
+            if not view.panic:
+                assert bool(view.eligible[slot]) == (stage in (Stage.WARMING, Stage.HEALTHY))
+
+    def out(self, id):
+        return self.outlier._roster.members[id].standing is Standing.EJECTED
+
+    def key(self):
+        """What decides all that can be seen from here on."""
+        slow, outlier, now = self.slow.snapshot(), self.outlier.snapshot(), self.clock()
+        remembered = {id for id, since in self.left.items() if now - since < FORGET}
+        known = self.members | remembered
+        ghosts = {row for id, age, row, _ in self.leases if id not in known or age != self.incarnation[id]}
+        spare = len(self.lb.pool.rows.names) - len(known) - len(ghosts)  # rows that may be given away at the next move
+        return spare, *(self.facts(id, slow, outlier) for id in self.ids)
+
+    def facts(self, id, slow, outlier):
+        away = min(self.clock() - self.left[id], FORGET) if id in self.left else -1.0
+        held = tuple(age == self.incarnation[id] for at, age, _, _ in self.leases if at == id)
+        says = self.said(self.health, id), self.said(self.drain, id)
+        gone = away == FORGET  # the rooms forget when they next look; nothing depends on when
+        if gone:
+            return away, held, says
+        place = self.life[id]
+        rows = self.lb.pool.rows
+        told = int(self.lb.pool.told[rows.members[id] if id in self.members else rows.left[id][0]])
+        warmth = None
+        if self.size.warms:
+            warmth = slow["members"][id] if id in self.members else slow["away"][id][1]
+        record = outlier["members"][id] if id in self.members else outlier["away"][id][1]
+        serving = record["standing"].endswith("EJECTED")
+        ages = (
+            STEP if warmth is None else min(warmth / SECOND, STEP),
+            min(record["ejected_for"] / SECOND, STEP) if serving else -1.0,
+            min(record["readmitted_for"] / SECOND, STEP) if record["backoff"] and not serving else -1.0,
+        )
+        return away, held, says, place.stage.value, told, ages, record["backoff"]
+
+
+@dataclass
+class Found:
+    """What a search has found."""
+
+    states: int
+    edges: int
+    taken: set  # entries of the table
+    stuck: list  # the ways to states from which the first backend cannot become healthy by good news
+
+
+def search(size, make=World, limit=None):
+    """All states within reach, every move out of each of them once."""
+    world = make(size)
+    numbers, ways, stages, untried = {}, [], [], []
+    good, edges, taken, open_, at = {}, 0, {(p.before, p.cause) for p in world.moves}, deque(), None
+
+    def number(way):
+        key = world.key()
+        if key not in numbers:
+            numbers[key] = len(ways)
+            open_.append(len(ways))
+            ways.append(way)
+            untried.append(list(world.actions()))
+            stages.append(world.life["a"].stage if "a" in world.life else Stage.REMOVED)
+            assert limit is None or len(ways) <= limit, "larger than it should be: what has no bound?"
+        return numbers[key]
+
+    at = number(())
+    while True:
+        if not untried[at]:  # on to the first state that has moves left, by the way it was found
+            while open_ and not untried[open_[0]]:
+                open_.popleft()
+            if not open_:
+                break
+            at = open_[0]
+            world = replay(make, size, ways[at])
+            assert numbers[world.key()] == at, "states that count as one are not"
+        action = untried[at].pop()
+        world.moves.clear()
+        world.do(action).check()
+        edges += 1
+        taken |= {(place.before, place.cause) for place in world.moves}
+        to = number((*ways[at], action))
+        if action in GOOD:
+            good.setdefault(to, []).append(at)
+        at = to
+    saved = {n for n, stage in enumerate(stages) if stage is Stage.HEALTHY}
+    queue = deque(saved)
+    while queue:
+        for before in good.get(queue.popleft(), ()):
+            if before not in saved:
+                saved.add(before)
+                queue.append(before)
+    stuck = [ways[n] for n, stage in enumerate(stages) if n not in saved and stage is not Stage.REMOVED]
+    return Found(len(ways), edges, taken, stuck)
+
+
+def replay(make, size, way):
+    world = make(size)
+    for action in way:
+        world.do(action)
+    return world
+
+
+QUICK = (
+    Size(1, 1, ends=("fail",)),
+    Size(1, 1, ends=("fail",), warms=False),
+    Size(2, 0, probes=(State.HEALTHY, State.UNHEALTHY), drains=False),
+)
+FULL = (
+    Size(1, 2),
+    Size(1, 2, warms=False),
+    Size(2, 1, probes=(State.HEALTHY, State.UNHEALTHY), drains=False),
+    Size(2, 1, probes=(State.HEALTHY,)),
+    Size(3, 1, probes=(State.HEALTHY,), drains=False, ends=("fail",)),
+)
+
+
+def main(sizes):
+    """Searches, and says what has been found; whether all is well."""
+    taken, well = set(), True
+    for size in sizes:
+        found = search(size)
+        taken |= found.taken
+        well = well and not found.stuck
+        print(f"{size}: {found.states} states, {found.edges} edges, {len(found.stuck)} stuck", flush=True)
+    print(f"{len(taken)} of {len(TRANSITIONS)} moves taken")
+    return well
+
+
+if __name__ == "__main__":
+    sys.exit(not main(FULL if sys.argv[1:] == ["full"] else QUICK))
