@@ -9,6 +9,7 @@ from lbalgo.events import Stats
 from lbalgo.explaining import Explanation, explain
 from lbalgo.gates import FlowTable, Jet, SecondChance, Sticky
 from lbalgo.hashing import XXH3, XXH64, Hasher, Murmur3, SipHash, hash_key, hash_many
+from lbalgo.lifecycle import Lifecycle
 from lbalgo.loads import InFlight
 from lbalgo.policies import (
     Aperture,
@@ -88,6 +89,7 @@ __all__ = [
     "Lease",
     "LeastConnections",
     "LeastLoaded",
+    "Lifecycle",
     "Load",
     "Lookup",
     "Maglev",

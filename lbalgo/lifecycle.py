@@ -22,7 +22,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from lbalgo.errors import LBError, UnknownBackend
+from lbalgo.errors import ConfigError, LBError, UnknownBackend
 from lbalgo.events import Ejected, Event, MembersChanged, Readmitted, StateChanged, Warmed, Warming
 from lbalgo.spec import check_integer, check_real, check_time
 from lbalgo.stages import TRANSITIONS, Cause, Stage
@@ -172,6 +172,8 @@ class Lifecycle:
         ------
         ConfigError : a count is no integer >= 0, or `now` is no time; nothing has been changed.
         """
+        if not isinstance(in_flight, Mapping):
+            raise ConfigError("in_flight", in_flight, "must map ids to counts")
         now = check_time("now", now)
         draining = [id for id, known in self._known.items() if known.state is State.DRAINING]
         empty = {id: not check_integer(f"in_flight[{id!r}]", in_flight.get(id, 0), low=0) for id in draining}

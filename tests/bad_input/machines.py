@@ -3,7 +3,7 @@
 import copy
 
 import lbalgo as lb
-from lbalgo import ConfigError, Outcome
+from lbalgo import ConfigError, Outcome, State
 from lbalgo.testing import FakeClock
 from tests.bad_input.rows import (
     BIG,
@@ -25,8 +25,31 @@ from tests.bad_input.rows import (
     unknown,
 )
 
+
+def draining():
+    life = lb.Lifecycle()
+    life(lb.events.MembersChanged(0.0, ("a",), ()))
+    life(lb.events.StateChanged(1.0, "a", State.HEALTHY, State.DRAINING))
+    return life
+
+
 # name of what is covered, how to make one (or None), its whole state, rows of (call, error, attributes)
 TABLE = [
+    (
+        "Lifecycle",
+        draining,
+        lambda life: life.places(),
+        [
+            *((lambda _, f=f: lb.Lifecycle(f), *config("forget_after", f)) for f in (NAN, INF, -1.0, "1", None)),
+            *(
+                (lambda life, c=c: life.count({"a": c}, 1.0), *config("in_flight['a']", c))
+                for c in (-1, 1.0, True, None)
+            ),
+            *((lambda life, c=c: life.count(c, 1.0), *config("in_flight", c)) for c in (None, 7, ["a"])),
+            *bad_times(lambda life, t: life.count({}, t)),
+            (lambda life: life["b"], *unknown("b")),
+        ],
+    ),
     (
         "InFlight",
         busy_load,

@@ -13,6 +13,7 @@ import lbalgo as lb
 from lbalgo import measure
 from lbalgo.events import Ejected, Event
 from lbalgo.gates import Decision, Limits, Request, RetryBudget
+from lbalgo.lifecycle import Place
 from lbalgo.testing import FakeClock, check_picker
 from lbalgo.types import F64, I32, U8, U64
 
@@ -234,6 +235,7 @@ def shell() -> None:
     balancer.acquire("k").done(lb.Outcome.from_http(200), latency=clock.advance(0.1))
     assert_type([event.id for event in seen if isinstance(event, Ejected)], list[str])
     assert_type(balancer.stats(), lb.Stats)
+    assert_type(lb.Lifecycle().count(balancer.stats().in_flight, 0.0), tuple[Place, ...])
     assert_type(balancer.stats().in_flight["b"], int)
     state: dict[str, Any] = json.loads(json.dumps(balancer.snapshot()))
     balancer.restore(state)
