@@ -1,11 +1,13 @@
 """Shares of a thinned pool, counted the long way: every outcome of the coins, every order, one by one."""
 
 import itertools
+from fractions import Fraction
 
 import numpy as np
 import pytest
 
 import lbalgo as lb
+from lbalgo.policies.building import first_accepting
 
 FACTORS = [
     {"a": 0.25, "b": 0.5},
@@ -66,3 +68,16 @@ def test_jump(policy, factors, down):
         for slot, share in heads(order, picker.acceptance()).items():
             expected[slot] += share / len(orders)
     assert picker.shares() == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 7, 12, 40])
+def test_the_first_to_accept_by_exact_integration(n):
+    """The integral over x of a_i times the product of 1 - a_j x, coefficient by coefficient."""
+    accept = [Fraction(k + 1, n + 1) for k in range(n)]
+    wanted = []
+    for i, a in enumerate(accept):
+        terms = [Fraction(1)]
+        for other in accept[:i] + accept[i + 1 :]:
+            terms = [low - other * high for low, high in zip([*terms, 0], [0, *terms], strict=True)]
+        wanted.append(float(a * sum(term / (power + 1) for power, term in enumerate(terms))))
+    assert first_accepting(np.array([float(a) for a in accept])) == pytest.approx(wanted, abs=1e-13)
