@@ -93,8 +93,38 @@ class Warmed:
     id: str
 
 
+@dataclass(frozen=True, slots=True)
+class HealthChanged:
+    """Probes say from `now` (seconds) on that a backend is well, or, for a `reason`, that it is not."""
+
+    now: float
+    id: str
+    healthy: bool
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class HealthHeld:
+    """A backend would be down at `now` (seconds), but `failing` of the `members` that count began to fail together."""
+
+    now: float
+    id: str
+    failing: int
+    members: int
+    reason: str
+
+
 Event: TypeAlias = (
-    MembersChanged | StateChanged | PanicChanged | Ejected | EjectionWithheld | Readmitted | Warming | Warmed
+    MembersChanged
+    | StateChanged
+    | PanicChanged
+    | Ejected
+    | EjectionWithheld
+    | Readmitted
+    | Warming
+    | Warmed
+    | HealthChanged
+    | HealthHeld
 )
 
 
