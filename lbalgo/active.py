@@ -18,6 +18,8 @@ try:
     from lbalgo.kernels.alias import AliasTable
     from lbalgo.kernels.arcs import arc_shares
     from lbalgo.kernels.balancer import Balancer
+    from lbalgo.kernels.engine import Engine, VirtualClock
+    from lbalgo.kernels.event_queue import EventQueue
     from lbalgo.kernels.evidence import Evidence
     from lbalgo.kernels.hashing import KeyHasher, mix64, siphash24, xxh64
     from lbalgo.kernels.jump import JumpBuckets, jump
@@ -33,6 +35,8 @@ try:
     from lbalgo.kernels.probed_ring import ProbedRing
     from lbalgo.kernels.rendezvous import RendezvousRace
     from lbalgo.kernels.ring import Ring
+    from lbalgo.kernels.stations import Stations
+    from lbalgo.kernels.streams import Stream
     from lbalgo.kernels.stride import Stride
     from lbalgo.kernels.structure import Cursor, Structure
 except ImportError as absent:
@@ -44,6 +48,8 @@ except ImportError as absent:
     from lbalgo.reference.alias import AliasTable  # type: ignore[assignment]
     from lbalgo.reference.arcs import arc_shares  # type: ignore[assignment]
     from lbalgo.reference.balancer import Balancer  # type: ignore[assignment]
+    from lbalgo.reference.engine import Engine, VirtualClock  # type: ignore[assignment]
+    from lbalgo.reference.event_queue import EventQueue  # type: ignore[assignment]
     from lbalgo.reference.evidence import Evidence  # type: ignore[assignment]
     from lbalgo.reference.hashing import KeyHasher, mix64, siphash24, xxh64  # type: ignore[assignment]
     from lbalgo.reference.jump import JumpBuckets, jump  # type: ignore[assignment]
@@ -59,6 +65,8 @@ except ImportError as absent:
     from lbalgo.reference.probed_ring import ProbedRing  # type: ignore[assignment]
     from lbalgo.reference.rendezvous import RendezvousRace  # type: ignore[assignment]
     from lbalgo.reference.ring import Ring  # type: ignore[assignment]
+    from lbalgo.reference.stations import Stations  # type: ignore[assignment]
+    from lbalgo.reference.streams import Stream  # type: ignore[assignment]
     from lbalgo.reference.stride import Stride  # type: ignore[assignment]
     from lbalgo.reference.structure import Cursor, Structure  # type: ignore[assignment]
 
@@ -67,6 +75,8 @@ __all__ = [
     "AliasTable",
     "Balancer",
     "Cursor",
+    "Engine",
+    "EventQueue",
     "Evidence",
     "ForeignLoad",
     "InFlightCounts",
@@ -81,9 +91,12 @@ __all__ = [
     "RendezvousRace",
     "Ring",
     "SeatMap",
+    "Stations",
+    "Stream",
     "Stride",
     "Structure",
     "TicketPicker",
+    "VirtualClock",
     "arc_shares",
     "choose",
     "jump",

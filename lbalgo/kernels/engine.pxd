@@ -1,0 +1,87 @@
+cimport cython
+from lbalgo.kernels.event_queue cimport EventQueue, floats, integers
+from lbalgo.kernels.load_picker cimport LoadPicker
+from lbalgo.kernels.loads cimport InFlightCounts, LoadState
+from lbalgo.kernels.pickers cimport TicketPicker
+from lbalgo.kernels.stations cimport BEGAN, CLIENT, KEY, LINKS, NUMBER, SERVER, VERDICT, WORKS, Stations
+from lbalgo.kernels.streams cimport Stream
+
+cdef enum:
+    ENDS = 0
+    SHARES = 1
+    ANSWERS = 2
+    EXPIRES = 3
+    PLAN = 4
+cdef enum:
+    KINDS = 3
+    KIND = 7
+cdef enum:
+    BY_LOAD = 0
+    BY_TICKET = 1
+    BY_CALL = 2
+cdef enum:
+    SUCCESS = 0
+    CODES = 7
+    UNSEEN = -1
+    BLOCK = 4096
+
+cdef double NEVER
+
+@cython.final
+cdef class VirtualClock:
+    cdef public double now
+
+@cython.final
+cdef class Engine:
+    cdef readonly EventQueue queue
+    cdef readonly Stations stations
+    cdef readonly VirtualClock clock
+    cdef object feed, take, names, acquire, done
+    cdef public object course
+    cdef readonly double stop, warm, now
+    cdef Stream coins
+    cdef readonly long long events, arrived, ended, refused, moved, repeated
+    cdef readonly long long[::1] counts, received, answered
+    cdef list plans
+    cdef readonly dict refusals
+    cdef public list rows
+    cdef readonly int mode
+    cdef bint timed, keyed
+    cdef public bint touched, silent
+    cdef list pickers
+    cdef public list tokens, courses
+    cdef public double[::1] failing, faulty, fails_after, cold, cooling
+    cdef public long long[::1] fail_code, fault_code
+    cdef long long[::1] owners
+    cdef Py_ssize_t room, fill, at, size
+    cdef double[::1] sink
+    cdef double next
+    cdef double[::1] times, works, costs
+    cdef long long[::1] clients, keys
+    @cython.locals(queue=EventQueue, stations=Stations, clock=VirtualClock, left=cython.longlong, limit=double,
+                   what=cython.longlong, stamp=cython.longlong, kind=int, who=Py_ssize_t)
+    cpdef bint go(self, long long events) except -1
+    @cython.locals(i=Py_ssize_t, client=Py_ssize_t, work=double, number=cython.longlong, cost=double, job=Py_ssize_t)
+    cdef inline int _arrive(self) except -1
+    @cython.locals(job=Py_ssize_t, server=Py_ssize_t, by_load=LoadPicker, by_ticket=TicketPicker, load=LoadState)
+    cpdef inline Py_ssize_t admit(self, Py_ssize_t client, long long number, object key, double cost) except -2
+    cpdef Py_ssize_t put(self, Py_ssize_t client, long long number, Py_ssize_t server, object token) except -2
+    @cython.locals(job=Py_ssize_t, stations=Stations)
+    cdef inline Py_ssize_t _job(self, Py_ssize_t client, long long number) except -2
+    @cython.locals(owner=cython.longlong)
+    cpdef inline void place(self, Py_ssize_t job, Py_ssize_t server, long long number) noexcept
+    @cython.locals(server=Py_ssize_t, code=int)
+    cpdef inline int send(self, Py_ssize_t job, double work) except -1
+    cdef int _answer(self, Py_ssize_t job, long long code, double after) except -1
+    cpdef expire(self, Py_ssize_t job, double when)
+    @cython.locals(server=Py_ssize_t, at=Py_ssize_t, began=double, number=cython.longlong)
+    cdef inline int _over(self, Py_ssize_t job, long long code) except -1
+    @cython.locals(server=Py_ssize_t, by_load=LoadPicker)
+    cpdef inline int tell(self, Py_ssize_t job, long long code) except -1
+    cpdef inline int record(self, Py_ssize_t client, long long number, Py_ssize_t server, double began, long long code) except -1
+    cpdef refuse(self, str reason, Py_ssize_t client, long long number, double began)
+    @cython.locals(job=Py_ssize_t)
+    cpdef crash(self, Py_ssize_t server, long long code)
+    cdef object _flush(self)
+    cdef object _refill(self)
+    cdef object _grow(self)
