@@ -137,13 +137,14 @@ def from_dict(
 
     Raises
     ------
-    ConfigError : `data` is no mapping, its type is another one, or a field is unknown or invalid.
+    ConfigError : `data` is no mapping, its type is another one, or a field is unknown, invalid, or missing.
     """
     if not isinstance(data, Mapping):
         raise ConfigError(cls.__name__, data, "must be a mapping")
     if data.get("type", cls.__name__) != cls.__name__:
         raise ConfigError("type", data["type"], f"must be {cls.__name__!r}")
-    known = [f.name for f in dataclasses.fields(cls)]  # type: ignore[arg-type]
+    fields = dataclasses.fields(cls)  # type: ignore[arg-type]
+    known = [f.name for f in fields]
     values: dict[str, object] = {}
     for name, value in data.items():
         if name == "type":
@@ -153,6 +154,9 @@ def from_dict(
                 str(name), value, f"is no field of {cls.__name__}; there are {', '.join(known) or 'none'}"
             )
         values[name] = nested[name](value) if nested and name in nested else value
+    for f in fields:
+        if f.name not in values and f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING:
+            raise ConfigError(f.name, None, f"is missing, and {cls.__name__} has no default for it")
     return cls(**values)
 
 

@@ -50,6 +50,8 @@ TABLE = [
                 (lambda _, d=d: lb.Subset.from_dict({"policy": lb.Maglev(), "rule": d}), *config("rule", d))
                 for d in ({}, {"type": "Maglev"}, {"type": "View"}, {"type": "_members"})
             ),
+            (lambda _: lb.Subset.from_dict({}), *config("policy", None)),
+            (lambda _: lb.Subset.from_dict({"policy": "Maglev"}), *config("rule", None)),
             (lambda _: lb.Subset.from_dict({"policy": "Nobody"}, rule=lb.RandomSubset()), *config("policy", "Nobody")),
         ],
     ),
