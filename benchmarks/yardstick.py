@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import math
 import os
 import subprocess
 import tempfile
@@ -17,9 +18,14 @@ import numpy as np
 def _library() -> ctypes.CDLL:
     folder = tempfile.mkdtemp()
     target = os.path.join(folder, "yardstick.so")
-    sources = [str(Path(__file__).with_name(name)) for name in ("maglev_modulo.c", "envoy_tables.c")]
+    sources = [str(Path(__file__).with_name(name)) for name in ("maglev_modulo.c", "envoy_tables.c", "dialect_rings.c")]
     subprocess.run(["cc", "-O3", "-ffp-contract=off", "-shared", "-fPIC", "-o", target, *sources], check=True)
-    return ctypes.CDLL(target)
+    library = ctypes.CDLL(target)
+    primes = [p for p in range(2, 312) if all(p % q for q in range(2, p))]
+    sines = np.array([int(abs(math.sin(i + 1)) * 2**32) for i in range(64)], np.uint32)
+    cubes = np.array([int(p ** (1 / 3) % 1 * 2**32) for p in primes], np.uint32)
+    library.dialect_tables(*(a.ctypes.data_as(ctypes.c_void_p) for a in (sines, cubes)))
+    return library
 
 
 def maglev_modulo(turns: Any, offset: Any, skip: Any, size: int) -> Any:
@@ -51,3 +57,35 @@ def envoy_maglev(names: Any, weights: Any, size: int) -> Any:
     at = [a.ctypes.data_as(ctypes.c_void_p) for a in (weights, table)]
     _library().envoy_maglev(names, at[0], ctypes.c_int64(len(names)), ctypes.c_uint64(size), at[1])
     return table
+
+
+def numbered_ring(kind: int, separator: bytes, names: Any, counts: Any) -> tuple[Any, Any]:
+    """Points and owners of numbered names; kind 0 is all four words of MD5, others as `dialect_rings.c` has them."""
+    points, owners = _room(int(counts.sum()) * (1 if kind else 4))
+    given = counts.ctypes.data_as(ctypes.c_void_p), ctypes.c_int64(len(names)), ctypes.c_int(kind), separator
+    _library().numbered_ring(names, *given, *_out(points, owners))
+    return points, owners
+
+
+def chained_ring(hosts: Any, ports: Any, counts: Any) -> tuple[Any, Any]:
+    """Points and owners of nginx's chains of CRC-32s."""
+    points, owners = _room(int(counts.sum()))
+    given = counts.ctypes.data_as(ctypes.c_void_p), ctypes.c_int64(len(hosts))
+    _library().chained_ring(hosts, ports, *given, *_out(points, owners))
+    return points, owners
+
+
+def counted_ring(bases: Any, counts: Any) -> tuple[Any, Any]:
+    """Points and owners of HAProxy's counted numbers."""
+    points, owners = _room(int(counts.sum()))
+    given = [a.ctypes.data_as(ctypes.c_void_p) for a in (bases, counts)]
+    _library().counted_ring(*given, ctypes.c_int64(len(bases)), *_out(points, owners))
+    return points, owners
+
+
+def _room(total: int) -> tuple[Any, Any]:
+    return np.empty(total, np.uint32), np.empty(total, np.int32)
+
+
+def _out(points: Any, owners: Any) -> list[Any]:
+    return [ctypes.c_int64(len(points)), *(a.ctypes.data_as(ctypes.c_void_p) for a in (points, owners))]

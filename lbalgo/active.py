@@ -20,6 +20,7 @@ try:
     from lbalgo.kernels.balancer import Balancer
     from lbalgo.kernels.engine import Engine, VirtualClock
     from lbalgo.kernels.event_queue import EventQueue
+    from lbalgo.kernels.digests import chained, digest32, numbered32, numbered_md5
     from lbalgo.kernels.evidence import Evidence
     from lbalgo.kernels.hashing import KeyHasher, mix64, siphash24, xxh64
     from lbalgo.kernels.jump import JumpBuckets, jump
@@ -50,6 +51,7 @@ except ImportError as absent:
     from lbalgo.reference.balancer import Balancer  # type: ignore[assignment]
     from lbalgo.reference.engine import Engine, VirtualClock  # type: ignore[assignment]
     from lbalgo.reference.event_queue import EventQueue  # type: ignore[assignment]
+    from lbalgo.reference.digests import chained, digest32, numbered32, numbered_md5
     from lbalgo.reference.evidence import Evidence  # type: ignore[assignment]
     from lbalgo.reference.hashing import KeyHasher, mix64, siphash24, xxh64  # type: ignore[assignment]
     from lbalgo.reference.jump import JumpBuckets, jump  # type: ignore[assignment]
@@ -98,7 +100,9 @@ __all__ = [
     "TicketPicker",
     "VirtualClock",
     "arc_shares",
+    "chained",
     "choose",
+    "digest32",
     "jump",
     "jump_back",
     "kernels",
@@ -106,6 +110,8 @@ __all__ = [
     "mix64",
     "murmur64a",
     "numbered",
+    "numbered32",
+    "numbered_md5",
     "rounds",
     "siphash24",
     "smooth_period",

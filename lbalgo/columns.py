@@ -13,6 +13,19 @@ import numpy as np
 from lbalgo.errors import ConfigError
 
 WORD = (1 << 64) - 1
+DIGESTS = (  # 32-bit hashes by the kinds of the kernel; of MD5 the first word, of SHA-256 the last, little-endian
+    "md5",
+    "sha256",
+    "one_at_a_time",
+    "fnv1_64",
+    "fnv1a_64",
+    "fnv1_32",
+    "fnv1a_32",
+    "crc32",
+    "murmur",
+    "murmur3",
+    "jenkins",
+)
 
 
 def word(name: str, value: Any) -> int:
@@ -161,6 +174,30 @@ def kind_of(kind: Any) -> int:
     if isinstance(kind, bool) or not isinstance(kind, int) or kind not in (0, 1):
         raise ConfigError("kind", kind, "must be 0 or 1")
     return kind
+
+
+def digest_kind(kind: Any) -> int:
+    """The place of a 32-bit hash in `DIGESTS`.
+
+    Raises
+    ------
+    ConfigError : it is something else.
+    """
+    if isinstance(kind, bool) or not isinstance(kind, int) or not 0 <= kind < len(DIGESTS):
+        raise ConfigError("kind", kind, f"must be an integer in [0, {len(DIGESTS) - 1}]")
+    return kind
+
+
+def bytes_of(name: str, value: Any) -> bytes:
+    """`value` if it is bytes.
+
+    Raises
+    ------
+    ConfigError : it is something else.
+    """
+    if not isinstance(value, bytes):
+        raise ConfigError(name, value, "must be bytes")
+    return value
 
 
 def prefixes_of(values: Any) -> tuple[bytes | str, ...]:

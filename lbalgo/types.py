@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from lbalgo.view import View
 
 F64: TypeAlias = NDArray[np.float64]
+U32: TypeAlias = NDArray[np.uint32]
 U64: TypeAlias = NDArray[np.uint64]
 I64: TypeAlias = NDArray[np.int64]
 I32: TypeAlias = NDArray[np.int32]

@@ -28,9 +28,6 @@ cnp.import_array()
 cdef extern from "Python.h":
     const char *PyUnicode_AsUTF8AndSize(object text, Py_ssize_t *size) except NULL
 
-cdef enum:
-    DIGITS = 20  # of 2**64
-
 
 cdef uint64_t c_murmur64a(const uint8_t *data, size_t length, uint64_t seed) noexcept nogil:
     cdef uint64_t h = seed ^ (<uint64_t>length * 0xC6A4A7935BD1E995ULL), k
@@ -60,20 +57,6 @@ def murmur64a(data, seed=0):
         return c_murmur64a(<const uint8_t *>view.buf, view.len, start)
     finally:
         PyBuffer_Release(&view)
-
-
-cdef inline size_t count_up(uint8_t *digits, size_t n) noexcept nogil:
-    """The next decimal number in place of one of n digits; how many it has."""
-    cdef size_t i = n
-    while i and digits[i - 1] == 57:
-        i -= 1
-        digits[i] = 48
-    if i:
-        digits[i - 1] += 1
-        return n
-    digits[0] = 49
-    digits[n] = 48
-    return n + 1
 
 
 cdef struct Prefix:

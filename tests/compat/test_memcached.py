@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from lbalgo import Balancer, ConfigError, Endpoint, NoBackend, Outcome, State, View
 from lbalgo.compat import memcached as mc
 from lbalgo.compat.glibc import GlibcRandom
-from lbalgo.compat.memcached import hashes, names
+from lbalgo.compat.memcached import hashes
 from lbalgo.compat.memcached.server import address
 from lbalgo.testing import FakeClock, KeyedContract, PolicyContract, check_picker
 from lbalgo.testing import strategies as some
@@ -237,23 +237,9 @@ def test_a_weight_of_zero_is_one_for_libmemcached():
         assert [zero.pick(k).id for k in range(50)] == [one.pick(k).id for k in range(50)]
 
 
-@given(
-    st.lists(st.tuples(st.binary(max_size=70), st.integers(0, 120)), min_size=1, max_size=5),
-    st.sampled_from(
-        ["one_at_a_time", "md5", "crc32", "fnv1_64", "fnv1a_64", "fnv1_32", "fnv1a_32", "murmur", "murmur3", "jenkins"]
-    ),
-)
-def test_names_in_bulk_hash_as_names_one_by_one(rows, hash):
-    prefixes, counts = [p for p, _ in rows], np.array([c for _, c in rows])
-    if counts.sum() == 0:
-        return
-    all_names = [b"%s-%d" % (p, j) for p, c in rows for j in range(c)]
-    assert names.hashed_points(hash, prefixes, counts).tolist() == [hashes.DIGESTS[hash](n) for n in all_names]
-
-
 @given(st.binary(max_size=60))
 def test_hashes_against_other_implementations(data):
-    assert hashes.murmur3(data, len(data)) == mmh3.hash(data, 0xDEADBEEF * len(data) & 0xFFFFFFFF, signed=False)
+    assert hashes.DIGESTS["murmur3"](data) == mmh3.hash(data, 0xDEADBEEF * len(data) & 0xFFFFFFFF, signed=False)
     h, g = 0x811C9DC5, 0xCBF29CE484222325
     for byte in data:
         char = byte - 256 if byte > 127 else byte

@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lbalgo.compat.memcached import draws, hashes, libmemcached, names, server, twemproxy
+import lbalgo.reference.digests as plain
+from lbalgo.compat.memcached import draws, hashes, libmemcached, server, twemproxy
 from tests.golden.systems import Strange, replayer
 from tests.golden.systems.memcached import replay
 
@@ -65,10 +66,18 @@ def test_the_port_that_is_left_out(monkeypatch):
     assert wrong("libmemcached", lambda c: c.get("set") == "n8p" and c["dist"] != "modula")
 
 
+def plainly(monkeypatch):
+    """From here on the plain twin hashes, whose constants can be changed."""
+    for name, text in plain.TEXTS.items():
+        monkeypatch.setitem(hashes.DIGESTS, name, text)
+    monkeypatch.setattr(libmemcached, "numbered32", plain.numbered32)
+
+
 def test_md5(monkeypatch):
-    monkeypatch.setattr(names, "SINES", [names.SINES[0] + 1, *names.SINES[1:]])
+    for module in (libmemcached, twemproxy):
+        monkeypatch.setattr(module, "numbered_md5", lambda *given: ~plain.numbered_md5(*given))
     assert wrong("twemproxy", dialect("ketama"))
-    assert wrong("libmemcached", dialect("weighted"))
+    assert wrong("libmemcached", lambda c: c.get("dist") == "weighted" and c["hash"] != "crc")  # as above
 
 
 @pytest.mark.parametrize(
@@ -85,18 +94,19 @@ def test_md5(monkeypatch):
     ],
 )
 def test_constants_of_hashes(monkeypatch, constant, hash):
-    monkeypatch.setattr(hashes, constant, getattr(hashes, constant) + 2)
+    plainly(monkeypatch)
+    monkeypatch.setattr(plain, constant, getattr(plain, constant) + 2)
     assert wrong("libmemcached", lambda c: c.get("hash") == hash)
     if hash != "murmur3":
         assert wrong("twemproxy", lambda c: c["hash"] == hash and c["dist"] != "random")
 
 
 def test_signed_characters(monkeypatch):
-    plain = {f.__name__: lambda key, f=f: f(key, len(key)) for f in hashes.CHARS}
-    for name, function in plain.items():
-        monkeypatch.setitem(hashes.DIGESTS, name, function)
-    assert wrong("twemproxy", lambda c: c["hash"] in plain and c["dist"] != "random" and c["keys"] == "mix")
-    assert wrong("libmemcached", lambda c: c.get("hash") in plain and c.get("keys") == "mix")
+    signed = ("one_at_a_time", "fnv1_64", "fnv1a_64", "fnv1_32", "fnv1a_32")
+    plainly(monkeypatch)
+    monkeypatch.setattr(plain, "chars", list)
+    assert wrong("twemproxy", lambda c: c["hash"] in signed and c["dist"] != "random" and c["keys"] == "mix")
+    assert wrong("libmemcached", lambda c: c.get("hash") in signed and c.get("keys") == "mix")
 
 
 def test_a_register_that_is_cut_to_16_bits_is_not_crc16(monkeypatch):
@@ -106,7 +116,8 @@ def test_a_register_that_is_cut_to_16_bits_is_not_crc16(monkeypatch):
 
 
 def test_fifteen_bits(monkeypatch):
-    monkeypatch.setattr(hashes, "CRC_BITS", 0xFFFF)
+    plainly(monkeypatch)
+    monkeypatch.setattr(plain, "CRC_BITS", 0xFFFF)
     assert wrong("twemproxy", lambda c: c["hash"] == "crc32" and c["dist"] == "modula")
     assert wrong(
         "libmemcached", lambda c: c.get("hash") == "crc" and c.get("dist") == "consistent" and c["set"] != "n5w"
@@ -133,7 +144,7 @@ def test_the_tie_of_two_points_goes_to_the_earlier_server():
     """Two names, one point: twemproxy sorts servers by name, libmemcached keeps them as they were added."""
     ids = [f"10.1.{i // 250}.{i % 250}" for i in range(1000)]
     counts = np.full(len(ids), 40)
-    points = names.md5_points([i.encode() for i in ids], counts)
+    points = plain.numbered_md5([f"{i}-" for i in ids], counts)
     order = np.argsort(points, kind="stable")
     pairs = np.flatnonzero(np.diff(points[order].astype(np.int64)) == 0)
     assert len(pairs), "of 160 000**2 / 2 pairs one in 2**32 shares its point: three expected"

@@ -33,9 +33,10 @@ def wrapping_ring(idents, weights, replicas, usable=None):
     return ring.Ring(points[:-1], owners[:-1], len(idents))
 
 
-def from_one(ident, replicas, weight):
+def from_one(idents, counts):
     """The points as they are documented: counted from 1."""
-    return [backend.h32(f"{ident}{number}") for number in range(1, int(replicas * weight) + 1)]
+    found = [backend.h32(f"{i}{k}") for i, n in zip(idents, counts, strict=True) for k in range(1, n + 1)]
+    return np.array(found, np.uint32)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,6 @@ enough for a pool; `Server` adds what else a client may know.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -115,8 +114,3 @@ def float32_counts(weights: I64, per_server: int, epsilon: Any) -> I64:
 def live(view: View[Any], ejects: bool) -> Bool:
     """Who is in the structure: everybody, or, where the client ejects, whoever is neither UNHEALTHY nor DRAINING."""
     return view.states < 2 if ejects else np.ones(len(view), dtype=np.bool_)
-
-
-def encoded(names: Sequence[str]) -> list[bytes]:
-    """The names as the bytes that are hashed."""
-    return [name.encode() for name in names]

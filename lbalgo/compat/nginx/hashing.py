@@ -32,7 +32,7 @@ from zlib import crc32
 
 import numpy as np
 
-from lbalgo.active import Ring
+from lbalgo.active import Ring, chained
 from lbalgo.compat.nginx.upstream import OFTEN, Peer, Upstream, smooth
 from lbalgo.errors import ConfigError
 from lbalgo.explaining import Steps, listing, place_steps
@@ -151,22 +151,16 @@ def host_and_port(name: str) -> tuple[bytes, bytes]:
     return name.encode(), b""
 
 
-def chain(name: str, count: int) -> list[int]:
-    """The first `count` points of a configured name.
+def chain_start(name: str) -> int:
+    """The CRC-32 that all points of a configured name go on from.
 
     Examples
     --------
-    >>> chain("127.0.0.1:80", 2) == chain("127.0.0.1:80", 1) + chain("127.0.0.1:80", 2)[1:]
-    True
+    >>> hex(chain_start("127.0.0.1:80"))
+    '0x5d561a4e'
     """
     host, port = host_and_port(name)
-    base = crc32(host + b"\0" + port)
-    found, before = [], b"\0\0\0\0"
-    for _ in range(count):
-        point = crc32(before, base)
-        before = point.to_bytes(4, "little")
-        found.append(point)
-    return found
+    return crc32(host + b"\0" + port)
 
 
 def ring_of(names: Sequence[str], weights: Sequence[int]) -> Ring:
@@ -176,10 +170,12 @@ def ring_of(names: Sequence[str], weights: Sequence[int]) -> Ring:
     and of each chain, and the others are dropped: a failed try goes on by one point, so a double would cost a try.
     """
     numbers = {name: number for number, name in enumerate(dict.fromkeys(names))}
-    points = [np.array(chain(name, POINTS * weight), np.uint64) for name, weight in zip(names, weights, strict=True)]
-    owners = np.repeat([numbers[name] for name in names], [len(p) for p in points])
-    kept, first = np.unique(np.concatenate(points), return_index=True)  # sorted, each with its first position
-    return Ring(kept << np.uint64(32), owners[first].astype(np.int32), len(numbers))
+    counts = [POINTS * weight for weight in weights]
+    points = chained([chain_start(name) for name in names], counts).astype(np.uint64) << np.uint64(32)
+    ring = Ring(points, np.repeat([numbers[name] for name in names], counts), len(numbers))
+    places = np.asarray(ring.points(), dtype=np.uint64)
+    first = np.append(True, places[1:] != places[:-1])  # the ring's order is stable
+    return ring if first.all() else Ring(places[first], np.asarray(ring.owners(), dtype=np.int32)[first], len(numbers))
 
 
 class ByPoint:

@@ -17,17 +17,19 @@ Source: Varnish 7.1 documentation, vmod_directors, "shard"; behaviour of 7.1.1.
 from __future__ import annotations
 
 import enum
-import hashlib
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
-from lbalgo.active import Ring
+from lbalgo.active import Ring, numbered32
+from lbalgo.columns import DIGESTS
 from lbalgo.compat.varnish.backend import H32, h32
 from lbalgo.explaining import Steps, hash_step
 
 REPLICAS = 67  # Varnish's default
 END = (1 << 64) - 1
+SHA256 = DIGESTS.index("sha256")
 
 
 class By(enum.Enum):
@@ -68,21 +70,15 @@ def explain_key(by: By, data: bytes) -> Steps:
     return [hash_step(TICKETS[by](data) >> 32, H32 if by in TEXTS else "its first 4 bytes, big-endian")]
 
 
-def points_of(ident: str, replicas: int, weight: float) -> list[int]:
-    """The points of a backend, 32 bits each.
+def points_of(idents: Sequence[str], counts: Sequence[int]) -> Any:
+    """The points of backends, 32 bits each, one backend's after the other's.
 
     Examples
     --------
-    >>> points_of("a", 2, 1.0) == [h32("a0"), h32("a1")]
+    >>> points_of(["a", "b"], [2, 1]).tolist() == [h32("a0"), h32("a1"), h32("b0")]
     True
     """
-    start = hashlib.sha256(ident.encode())
-    found = []
-    for number in range(int(replicas * max(weight, 1.0))):
-        digest = start.copy()
-        digest.update(b"%d" % number)
-        found.append(int.from_bytes(digest.digest()[-4:], "little"))
-    return found
+    return numbered32(SHA256, idents, counts)
 
 
 def ring_of(
@@ -94,16 +90,15 @@ def ring_of(
     which is what walking past it comes to. Keys beyond the last point of *all* are its owner's; if that one is not
     usable, they go on around the circle. Two points lie both at the very end, the second first.
     """
-    points = [points_of(ident, replicas, weight) for ident, weight in zip(idents, weights, strict=True)]
-    owners = np.repeat(np.arange(len(points), dtype=np.int32), [len(p) for p in points])
-    places = np.concatenate([np.array(p, dtype=np.uint64) for p in points]) << np.uint64(32)
-    order = np.argsort(places, kind="stable")
-    places, owners = places[order], owners[order]
-    if len(places) == 2:
-        places, owners = np.full(2, END, dtype=np.uint64), owners[::-1]  # whatever the key, the last point comes first
+    counts = [int(replicas * max(weight, 1.0)) for weight in weights]
+    owners = np.repeat(np.arange(len(counts), dtype=np.int32), counts)
+    places = points_of(idents, counts).astype(np.uint64) << np.uint64(32)
+    if len(places) == 2:  # whatever the key, the last point comes first
+        places, owners = np.full(2, END, dtype=np.uint64), owners[:: 1 if places[1] < places[0] else -1]
     else:
-        places, owners = np.append(places, np.uint64(END)), np.append(owners, owners[-1])
+        last = len(places) - 1 - int(places[::-1].argmax())  # of equal ones the one added last
+        places, owners = np.append(places, np.uint64(END)), np.append(owners, owners[last])
     if usable is not None:
         kept = np.asarray(usable)[owners]
         places, owners = places[kept], owners[kept]
-    return Ring(places, owners, len(points))
+    return Ring(places, owners, len(counts))
