@@ -114,6 +114,40 @@ class HealthHeld:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class Draining:
+    """A backend gets nothing new from `now` on, or is busy again while it drains; it is overdue at `until` (seconds)."""
+
+    now: float
+    id: str
+    until: float
+
+
+@dataclass(frozen=True, slots=True)
+class Drained:
+    """A backend that drains has no lease open at `now` (seconds); it may be stopped."""
+
+    now: float
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class DrainOverdue:
+    """The deadline of a drain is over at `now` (seconds) and `open` leases are left, None if nobody has counted."""
+
+    now: float
+    id: str
+    open: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class DrainCalledOff:
+    """A backend no longer drains from `now` (seconds) on."""
+
+    now: float
+    id: str
+
+
 Event: TypeAlias = (
     MembersChanged
     | StateChanged
@@ -125,6 +159,10 @@ Event: TypeAlias = (
     | Warmed
     | HealthChanged
     | HealthHeld
+    | Draining
+    | Drained
+    | DrainOverdue
+    | DrainCalledOff
 )
 
 
