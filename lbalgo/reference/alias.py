@@ -63,15 +63,15 @@ class AliasTable(Structure):
 
     def _walk(self, ticket: int) -> Iterator[int]:
         """The owners of a chain of rehashed tickets, at most 4 * size of them, then rendezvous order of the rest."""
-        seen: dict[int, None] = {}
+        seen: set[int] = set()
         link = ticket
         for _ in range(4 * self.size):
             slot = self.lookup(link)
             if slot not in seen:
-                seen[slot] = None
+                seen.add(slot)
                 yield slot
                 if len(seen) == self.size:
                     return
             link = mix64((link + STEP) & WORD)
-        rest = {first for first, _ in self._pairs} - seen.keys()
+        rest = {first for first, _ in self._pairs} - seen
         yield from sorted(rest, key=lambda slot: (-mix64(ticket ^ self._salts[slot]), slot))

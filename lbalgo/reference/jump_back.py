@@ -31,11 +31,8 @@ def jump_back(ticket: int, buckets: int) -> int:
             state = (state + GAMMA) & WORD
             w = mix64(state)
             b = w & (2 * q - 1)
-            if b < q or b < buckets:
-                break
-            b = (w >> 32) & (2 * q - 1)
-            if b < q:
-                break
+            if b >= buckets:
+                b = (w >> 32) & (2 * q - 1)
         if b >= q:
             return b
         u ^= q

@@ -58,11 +58,11 @@ class MaglevTable(Structure):
     def _walk(self, ticket: int) -> Iterator[int]:
         """The owners of the next positions, at most 4 * slots of them, then rendezvous order of the rest."""
         start = ticket % self.size
-        seen: dict[int, None] = {}
+        seen: set[int] = set()
         for step in range(min(4 * self.slots, self.size)):
             slot = self._table[(start + step) % self.size]
             if slot not in seen:
-                seen[slot] = None
+                seen.add(slot)
                 yield slot
         rest = [slot for slot in range(self.slots) if slot not in seen]
         yield from sorted(rest, key=lambda slot: (-mix64(ticket ^ self._salts[slot]), slot))

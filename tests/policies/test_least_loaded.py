@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 
 import lbalgo as lb
 from lbalgo import active
+from lbalgo.reference.hashing import GAMMA
+from tests.words import unmixed
 
 POLICIES = [lb.LeastLoaded(), lb.LeastConnections(), lb.PowerOfTwo(), lb.PowerOfTwo(choices=3)]
 SCANS = [lb.LeastLoaded, lb.LeastConnections]
@@ -112,6 +114,7 @@ def test_pools_without_choice(policy):
                 picker.pick(exclude=exclude)
             assert error.value.reason == reason
         assert list(picker.walk()) == [] and picker.cursor.state == 0
+        assert picker.scores().tolist() == [math.inf] * len(backends)
     alone = policy.build(["a"])
     assert alone.pick().id == "a" and [b.id for b in alone.walk()] == ["a"] and alone.drawn(0) == [0]
     down = lb.View.of(["a", "b"], states={"a": lb.State.DRAINING, "b": lb.State.DRAINING})
@@ -351,3 +354,20 @@ def test_the_last_row_there_is_and_the_first_never_used():
         some, n = pair[: len(rows)], len(rows)
         given = lb.View(some, np.ones(n), np.ones(n), np.zeros(n, np.uint8), rows=np.array(rows, dtype=np.int64))
         assert lb.LeastLoaded().build(given).unused == unused
+
+
+@pytest.mark.parametrize("load", [lb.InFlight(), Halves(0.0)], ids=["counts", "foreign"])
+def test_a_walk_of_the_idle_starts_with_the_pick(load):
+    """All are tied, so that any difference in the ticket shows: by chance twenty times once in 10**20."""
+    picker = lb.LeastLoaded(load=load).build([f"b{i}" for i in range(10)])
+    for _ in range(20):
+        assert next(picker.walk()) is picker.pick()
+
+
+@pytest.mark.parametrize(("coin", "winner"), [(2**52 - 1, "b"), (2**52, "a")])
+def test_a_tie_is_decided_to_the_last_bit(coin, winner):
+    """The second of two equals takes the place of the first with half of 2**53 coins: those below 2**52."""
+    picker = lb.LeastLoaded(load=Halves(0.0)).build(["a", "b"])
+    ticket = unmixed(coin << 11) - GAMMA
+    picker.reseed((unmixed(ticket % 2**64) - GAMMA) % 2**64)
+    assert picker.pick().id == winner

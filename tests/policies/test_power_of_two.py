@@ -1,6 +1,7 @@
 """The power of two: distinct draws by exactly the law of sampling without replacement, and the least score of them."""
 
 import itertools
+from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import lbalgo as lb
-from lbalgo.reference import alias, load_picker, loads, structure
+from lbalgo.reference import alias, hashing, load_picker, loads, structure
 
 
 @given(
@@ -141,3 +142,63 @@ def test_specification_is_what_it_says():
 def test_a_ticket_is_64_bits(bad, error):
     with pytest.raises(error):
         lb.PowerOfTwo().build(["a", "b", "c"]).drawn(bad)
+
+
+@pytest.mark.parametrize(
+    ("size", "choices", "spent"), [(2, 2, 1), (3, 3, 1), (3, 4, 1), (3, 2, 2), (4, 3, 3), (2, 1, 1)]
+)
+def test_a_draw_spends_as_many_tickets_as_choices_and_a_scan_one(size, choices, spent):
+    picker = lb.PowerOfTwo(choices).build([f"b{i}" for i in range(size)])
+    picker.pick()
+    assert picker.cursor.state == spent * hashing.GAMMA % 2**64
+
+
+def test_of_three_the_two_compared_are_distinct():
+    """Nearly all draws are of a, which has the worst score by far: whoever it is compared with is better."""
+    picker = lb.PowerOfTwo().build({"a": 1000.0, "b": 1.0, "c": 1.0})
+    for _ in range(3000):
+        picker.load.started(0, 1.0, 0.0)
+    assert {picker.pick().id for _ in range(200)} == {"b", "c"}
+
+
+@pytest.mark.parametrize("choices", [2, 3])
+def test_a_walk_starts_with_the_pick_however_many_draws_collide(choices):
+    """With one chance in 14 or so of a draw that is new, 4 N draws are enough for some and not for others."""
+    weights = {"a": 26.0} | dict.fromkeys("bcd"[:choices], 1.0)
+    picker = lb.PowerOfTwo(choices).build(weights)
+    for _ in range(200):
+        picker.load.started(0, 1.0, 0.0)
+    for seed in range(400):
+        picker.reseed(seed * 2**50)
+        assert next(picker.walk()) is picker.pick()
+
+
+@dataclass(frozen=True)
+class Endless:
+    """A load so great that, over a weight below 1, no score is finite."""
+
+    def start(self):
+        return self
+
+    def to_dict(self):
+        return {"type": "Endless"}
+
+    def started(self, row, cost, now):
+        pass
+
+    finished = advance = started
+
+    def at(self, row):
+        return 1.7e308
+
+
+@pytest.mark.parametrize("choices", [2, 3])
+def test_of_scores_that_are_all_infinite_the_first_drawn_is_picked(choices):
+    picker = lb.PowerOfTwo(choices, Endless()).build([f"b{i}" for i in range(6)])
+    picked = set()
+    for seed in range(50):
+        picker.reseed(seed * 2**50)
+        first = picker.drawn(picker.cursor.state)[0]
+        assert picker.backends.index(picker.pick()) == first
+        picked.add(first)
+    assert len(picked) == 6

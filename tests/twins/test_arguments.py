@@ -191,11 +191,20 @@ REFUSED = [
     (CONFIG, "hasher", lambda m: ticket_picker(m, table(m), hasher=hash)),
     *[(CONFIG, "source", lambda m, bad=bad: ticket_picker(m, table(m), source=bad)) for bad in (3, -1, None)],
     (CONFIG, "cursor", lambda m: ticket_picker(m, table(m), cursor=0)),
-    (CONFIG, "view", lambda m: load_picker(m, view=None)),
+    *[(CONFIG, "view", lambda m, bad=bad: load_picker(m, view=bad)) for bad in (None, "view")],
     (CONFIG, "load", lambda m: load_picker(m, load="load")),
     (CONFIG, "cursor", lambda m: load_picker(m, cursor=0)),
     *[(CONFIG, "rows", lambda m, bad=bad: load_picker(m, rows=bad)) for bad in ([0], [-1, 0], [0, 2**31], [0.0, 1.0])],
     *[(CONFIG, "choices", lambda m, bad=bad: load_picker(m, choices=bad)) for bad in (0, -2)],
+    (CONFIG, "choices", lambda m: load_picker(m, rows=[0], choices=0, view=lb.View.of(["a"]))),
+    *[(CONFIG, "rows", lambda m, bad=bad: m.loads.InFlightCounts().total(bad)) for bad in (None, [0], TWO)],
+    (CONFIG, "counts[1]", lambda m: m.loads.InFlightCounts([0, -1])),
+    (CONFIG, "seats", lambda m: m.jump_back.SeatMap([1, 1], 2)),
+    (CONFIG, "k", lambda m: m.jump_back.choose(1, 4, 3)),
+    (CONFIG, "owners", lambda m: m.ring.Ring([1, 2], [0], 1)),
+    (CONFIG, "owners", lambda m: m.probed_ring.ProbedRing([1, 2], [0], 1, 1)),
+    (CONFIG, "separator", lambda m: m.points.numbered([b"a"], [1], 0, 0, "-")),
+    *[(CONFIG, "counts", lambda m, bad=bad: m.points.numbered([b"a"], bad, 0)) for bad in ([1, 2], [2**31])],
     (CONFIG, "table", lambda m: load_picker(m, choices=1)),
     (CONFIG, "table", lambda m: load_picker(m, choices=1, table=m.alias.AliasTable([0], [0], [1]))),
 ]
@@ -229,3 +238,19 @@ def test_what_is_given_is_not_kept(room):
     before = [[structure.slot(ticket) for ticket in range(20)] for structure in made]
     owners[:], salts[:] = 10**6, 0
     assert [[structure.slot(ticket) for ticket in range(20)] for structure in made] == before
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_the_empty_structure_knows_nobody(room):
+    empty = Room(room).structure.Structure()
+    assert (empty.slots, empty.slot(7), list(empty.walk(7))) == (0, -1, [])
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_more_than_can_be_drawn_are_compared_whole(room):
+    """65 choices are more than a draw has room for, but of 65 eligible nobody draws."""
+    view = lb.View.of([f"b{i}" for i in range(65)])
+    picker = load_picker(Room(room), rows=range(65), choices=65, view=view)
+    assert picker.drawn(0) == list(range(65))
+    with pytest.raises(CONFIG, match="choices"):
+        load_picker(Room(room), rows=range(66), choices=65, view=lb.View.of([f"b{i}" for i in range(66)]))

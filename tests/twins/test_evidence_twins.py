@@ -51,7 +51,7 @@ def test_equal(errors, gateway, start, script):
 
 
 @pytest.mark.parametrize("twin", TWINS)
-@pytest.mark.parametrize("thresholds", [(-1, 0), (0, -1), (2**63, 0), (True, 0), (1.0, 0), (0, None)])
+@pytest.mark.parametrize("thresholds", [(-1, 0), (0, -1), (2**63, 0), (0, 2**63), (True, 0), (1.0, 0), (0, None)])
 def test_thresholds(twin, thresholds):
     with pytest.raises(ValueError, match="_threshold = "):
         twin(*thresholds)
@@ -74,3 +74,29 @@ def test_copies_are_their_own(twin):
         assert (repr(other), other.rows()) == (repr(evidence), evidence.rows())
         other.record(0, 1)
         assert evidence.rows()[0] == (1, 1, 4, 5)
+
+
+@pytest.mark.parametrize("twin", TWINS)
+def test_without_thresholds_nothing_ever_trips(twin):
+    evidence = twin()
+    evidence.load([(0, 0, 0, 0)])
+    assert [evidence.record(0, code) for code in (1, 2, 1, 4, 5)] == [False] * 5
+
+
+@pytest.mark.parametrize("twin", TWINS)
+def test_only_an_error_trips(twin):
+    """A run just below its thresholds, then an end that is no evidence, or a success."""
+    for code in (6, 0, 3):
+        evidence = twin(1, 1)
+        evidence.load([(0, 0, 0, 0)])
+        assert evidence.record(0, code) is False
+        assert evidence.record(0, 2) is True
+
+
+def test_note_passes_over_what_it_does_not_know():
+    """Whoever calls `note` looks at nothing first; compiled it is called from C alone."""
+    evidence = Evidence(1, 1)
+    evidence.load([(0, 0, 0, 0)] * 2)
+    for slot, code in ((-1, 1), (2, 1), (3, 2), (0, -1), (0, 7), (1, 8), (-1, 7)):
+        assert evidence.note(slot, code) is False
+    assert evidence.rows() == [(0, 0, 0, 0)] * 2

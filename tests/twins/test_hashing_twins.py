@@ -135,3 +135,19 @@ def test_functions_that_raise():
 
     both = [outcome(m.KeyHasher(2, 0, 0, 0, broken), "key") for m in (compiled, plain)]
     assert both[0] == both[1] == (LookupError, (b"key",))
+
+
+@pytest.mark.parametrize("module", [compiled, plain])
+def test_a_function_may_return_any_word(module):
+    """The least and the greatest; by default its seed, as that of XXH64 and the keys of SipHash, is 0."""
+    for value in (0, 2**64 - 1):
+        assert module.KeyHasher(3, function=lambda data, value=value: value)(b"key") == value
+        assert module.KeyHasher(2, function=lambda data, value=value: value)(b"key") == plain.mix64(
+            value ^ plain.mix64(0)
+        )
+
+
+@pytest.mark.parametrize("module", [compiled, plain])
+def test_seed_and_keys_are_0_unless_given(module):
+    assert module.KeyHasher(0)(b"key") == module.xxh64(b"key", 0)
+    assert module.KeyHasher(1)(b"key") == module.siphash24(b"key", 0, 0)

@@ -26,6 +26,7 @@ def test_a_ticket_stays_or_jumps_to_the_newest_bucket(ticket, buckets):
 @given(st.lists(st.booleans(), min_size=1, max_size=40).filter(any), st.lists(WORD, min_size=1, max_size=20))
 @example([False] * 39 + [True], list(range(50)))
 @example([True] + [False] * 300, list(range(50)))
+@example([True] * 200, list(range(5)))  # some are in none of 800 jumps
 def test_structures(mask, tickets):
     fast, slow = JumpBuckets(np.array(mask)), plain.JumpBuckets(mask)
     assert fast.slots == slow.slots == len(mask)
@@ -88,3 +89,10 @@ def test_the_last_of_the_jumps_counts(kind, ticket, order):
     buckets = kind([True, False, False, False, False, True])
     assert buckets.slot(ticket) == order[0]
     assert list(buckets.walk(ticket)) == order
+
+
+@pytest.mark.parametrize("kind", [JumpBuckets, plain.JumpBuckets])
+@pytest.mark.parametrize("ticket", [4650, 23939, 41700, 90720])
+def test_no_jump_after_the_last_counts(kind, ticket):
+    """All 24 jumps of these tickets lead into closed buckets; one of the next six would lead into 0."""
+    assert list(kind([True, False, False, False, False, True]).walk(ticket)) == [5, 0]

@@ -6,8 +6,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 import lbalgo.reference.jump_back as plain
-from lbalgo.active import SeatMap, choose, jump_back
 from lbalgo.errors import ConfigError
+from lbalgo.kernels.jump_back import SeatMap, choose, jump_back
 from tests.both import both
 
 WORD = st.integers(0, 2**64 - 1)
@@ -80,6 +80,8 @@ BAD = [
     (lambda m: m.jump_back(1.5, 3), TypeError, None),
     (lambda m: m.choose(1, 0, 3), ConfigError, "k"),
     (lambda m: m.choose(1, 4, 3), ConfigError, "k"),
+    (lambda m: m.choose(-1, 1, 3), ConfigError, "ticket"),
+    (lambda m: m.choose(1, 1, 0), ConfigError, "buckets"),
     (lambda m: m.choose(1, True, 3), TypeError, None),
     (lambda m: m.SeatMap([], 1), ConfigError, "seats"),
     (lambda m: m.SeatMap([-1, -1], 1), ConfigError, "seats"),

@@ -1,6 +1,7 @@
 """The compiled fill and table equal the paper's loop and the plain table."""
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -68,3 +69,16 @@ def test_tables_on_both_sides_of_sixteen_bits():
         fast.slot_many(tickets, bulk)
         assert bulk.tolist() == [table[t % 131071] for t in tickets.tolist()]
         assert fast.slot(131070) == table[131070]
+
+
+@pytest.mark.parametrize("module", [plain, compiled])
+def test_no_position_after_the_last_of_the_walk_counts(module):
+    """Four slots, 16 positions: slots 2 and 3 have the 16th and 17th, so the one is found and the other left over."""
+    for sixteenth, order in ((2, [0, 1, 2, 3]), (3, [0, 1, 3, 2])):
+        table = [0, 1] * 7 + [0, sixteenth, 5 - sixteenth, 0, 1]
+        assert list(module.MaglevTable(table, [1, 2, 3, 4]).walk(0)) == order
+    orders = set()
+    for salts in ([1, 2, 3, 4], [1, 2, 4, 3]):  # both have later ones: their salts alone decide, whoever comes first
+        table = [0, 1] * 8 + [2, 3, 0]
+        orders.add(tuple(module.MaglevTable(table, salts).walk(0)))
+    assert orders == {(0, 1, 2, 3), (0, 1, 3, 2)}

@@ -6,8 +6,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 import lbalgo.reference.probed_ring as plain
-from lbalgo.active import ProbedRing, Ring, mix64
 from lbalgo.errors import ConfigError
+from lbalgo.kernels.hashing import mix64
+from lbalgo.kernels.probed_ring import ProbedRing
+from lbalgo.kernels.ring import Ring
 from tests.both import both
 
 GAMMA = 0x9E3779B97F4A7C15

@@ -100,3 +100,17 @@ def test_pruning_changes_no_answer(n, count):
     bulk, slow = np.empty(count, np.int32), plain.RendezvousRace(*columns)
     compiled.RendezvousRace(*columns).slot_many(tickets, bulk)
     assert bulk.tolist() == [slow.slot(ticket) for ticket in tickets.tolist()]
+
+
+@pytest.mark.parametrize("race", [compiled.RendezvousRace, plain.RendezvousRace])
+@pytest.mark.parametrize("first", [0, 1])
+def test_of_unequal_weights_that_tie_the_larger_u_wins(race, first):
+    """Quotients may round to one double though neither u nor weight is equal; the listing does not decide then."""
+    ticket, pairs = 77, [(2251799813697593, 1592262918144537), (2251799813697608, 1592262918144553)]
+    for larger, lesser in pairs:
+        assert plain.neg_log(larger) / 0.5 == plain.neg_log(lesser) / 0.75
+        runners = [(unmixed(larger << 12) ^ ticket, 0.5), (unmixed(lesser << 12) ^ ticket, 0.75)]
+        salts, mantissas = zip(*(runners if first == 0 else runners[::-1]), strict=True)
+        built = race(salts, [0, 1], mantissas, [0, 0], 2)
+        assert built.slot(ticket) == first
+        assert list(built.walk(ticket)) == [first, 1 - first]

@@ -120,3 +120,15 @@ def test_a_place_past_the_end_comes_after_the_last():
         period = module.Period([0, *[1] * 40, 2], 3)
         assert list(period.walk(1)) == [1, 2, 0]
         assert list(period.walk(41)) == [2, 0, 1]
+
+
+@pytest.mark.parametrize("module", [fast_alias, plain_alias])
+@pytest.mark.parametrize(("tickets", "order"), [((16, 32, 34, 72), [0, 1, 2]), ((65, 114, 59), [0, 2, 1])])
+def test_twelve_links_of_three_owners_count_and_no_more(module, tickets, order):
+    """Slot 0 has nearly all. The last link of 34, 59 and 72 leads to another; those of the rest would if there were 15.
+
+    All of them would end in the other order if it was the other way.
+    """
+    rare = 2**58
+    table = module.AliasTable([0, 1, 2], np.array([2**64 - 2 * rare, rare, rare], np.uint64), [1, 2, 3])
+    assert [list(table.walk(ticket)) for ticket in tickets] == [order] * len(tickets)
