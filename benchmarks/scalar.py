@@ -58,6 +58,17 @@ def ours(n: int) -> list[Case]:
     return cases
 
 
+def combined() -> list[Case]:
+    """Maglev over 100 backends alone and in two levels of priority, the second unused or with 30 %."""
+    members = [lb.Endpoint(name, priority=at % 2) for at, name in enumerate(pool(100))]
+    ill = {name: lb.State.UNHEALTHY for at, name in enumerate(pool(100)) if at % 4 == 0}
+    policy = lb.ByPriority(lb.Maglev())
+    return [
+        over_keys("ByPriority(Maglev), one level", "f(k)", KEYS, f=policy.build(members).pick),
+        over_keys("ByPriority(Maglev), two levels", "f(k)", KEYS, f=policy.build(lb.View.of(members, states=ill)).pick),
+    ]
+
+
 def peers(n: int) -> list[Case]:
     """Other libraries' pickers over the same pool; pymemcache's is linear in n and shown up to 100."""
     names = list(pool(n))
@@ -76,4 +87,4 @@ def peers(n: int) -> list[Case]:
 def cases(quick: bool) -> list[Case]:
     """The whole table; the quick one is at N = 100 only."""
     sizes = (100,) if quick else (10, 100, 1000)
-    return floors() + [case for n in sizes for case in ours(n) + peers(n)]
+    return floors() + combined() + [case for n in sizes for case in ours(n) + peers(n)]

@@ -14,6 +14,8 @@ from lbalgo.loads import InFlight
 from lbalgo.policies import (
     Aperture,
     BoundedLoad,
+    ByPriority,
+    ByZone,
     DeterministicSubset,
     HotKeySpread,
     Jump,
@@ -65,6 +67,8 @@ __all__ = [
     "Balancer",
     "BoundedLoad",
     "Breaker",
+    "ByPriority",
+    "ByZone",
     "ConfigError",
     "ConsecutiveErrors",
     "ConsecutiveGatewayErrors",

@@ -7,7 +7,7 @@ import pytest
 import lbalgo as lb
 from lbalgo import ConfigError
 from lbalgo.testing import SignalContract, check_picker
-from tests.bad_input import affinity, core, machines, policies, relatives, snapshots, subsets
+from tests.bad_input import affinity, core, machines, parts, policies, relatives, snapshots, subsets
 from tests.bad_input.rows import ANY
 
 TABLE = [
@@ -18,6 +18,7 @@ TABLE = [
     *affinity.TABLE,
     *relatives.TABLE,
     *subsets.TABLE,
+    *parts.TABLE,
 ]
 COVERED = {name for name, *_ in TABLE}
 EXCEPTIONS = {

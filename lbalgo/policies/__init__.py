@@ -1,6 +1,8 @@
 """Policies: frozen specifications that build pickers, one algorithm a file."""
 
 from lbalgo.policies.bounded_load import BoundedLoad
+from lbalgo.policies.by_priority import ByPriority
+from lbalgo.policies.by_zone import ByZone
 from lbalgo.policies.hot_key_spread import HotKeySpread
 from lbalgo.policies.jump import Jump
 from lbalgo.policies.jump_back import JumpBack
@@ -21,6 +23,8 @@ from lbalgo.policies.weighted_random import Random
 __all__ = [
     "Aperture",
     "BoundedLoad",
+    "ByPriority",
+    "ByZone",
     "DeterministicSubset",
     "HotKeySpread",
     "Jump",
