@@ -194,9 +194,9 @@ class ActiveHealth:
         members, now = check_ids(ids), check_instant("now", now)
         self.advance(now)
         line = self._timeline = self._timeline or Timeline(now)
-        left, returned = self._roster.sync(members, line.latest, lambda id: self._join(id, line.latest))
-        for record in [*left, *returned]:
-            record.drop(line.latest)
+        _, returned = self._roster.sync(members, line.latest, lambda id: self._join(id, line.latest))
+        for record in returned:
+            record.drop()
         self._roster.forget(line.latest - nanoseconds(self.forget_after))
         self._seat()
         self._run(line)
@@ -357,7 +357,7 @@ class ActiveHealth:
             self.version += 1
         if record.health in (Health.UP, Health.DOWN):
             record.run = 0
-        record.due = max(began + self._step(record), instant)
+        record.due = began + self._step(record)
         self._plan(record, record.due)
 
     def _passed(self, record: Record) -> Trigger:

@@ -123,9 +123,9 @@ class Record:
         self.taken: int | None = None
         self.slot = self.token = 0
 
-    def drop(self, now: int) -> None:
+    def drop(self) -> None:
         """Forget the probe that is offered or under way; it is due again, with a new number."""
-        self.due, self.offered, self.taken = max(self.due, now), False, None
+        self.offered, self.taken = False, None
 
     def snapshot(self, latest: int) -> dict[str, Any]:
         """JSON-ready data, instants as ages at `latest`; a probe under way ends with its process and is due again."""

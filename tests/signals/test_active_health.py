@@ -301,6 +301,15 @@ def test_those_long_dead_are_no_witnesses():
     assert [signal.health(slot) for slot in (8, 9)] == [HELD, HELD]
 
 
+@pytest.mark.parametrize(("window", "health"), [(10.0, DOWN), (10.25, HELD)])
+def test_who_began_to_fail_a_whole_window_ago_is_no_witness(window, health):
+    ids = ("a", "b", "c")
+    signal = started(ids, interval=5, timeout=1, fall=1, hold_window=window)
+    prober = Prober(signal, lambda id, start: (0.0, start < {"a": 10, "b": 20, "c": 100}[id]), ids)
+    prober.run(0.0, 20.0)
+    assert [signal.health(slot) for slot in range(3)] == [DOWN, health, UP]
+
+
 def test_a_pool_of_one_is_not_held():
     signal = started(interval=1, timeout=0.5, fall=1)
     assert once(signal, 0, True, 0.0)
