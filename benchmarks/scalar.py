@@ -60,7 +60,7 @@ def ours(n: int) -> list[Case]:
 
 def combined() -> list[Case]:
     """Maglev over 100 backends alone and in two levels of priority, the second unused or with 30 %."""
-    members = [lb.Endpoint(name, priority=at % 2) for at, name in enumerate(pool(100))]
+    members: list[lb.Endpoint[Any]] = [lb.Endpoint(name, priority=at % 2) for at, name in enumerate(pool(100))]
     ill = {name: lb.State.UNHEALTHY for at, name in enumerate(pool(100)) if at % 4 == 0}
     policy = lb.ByPriority(lb.Maglev())
     return [
