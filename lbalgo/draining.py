@@ -7,8 +7,8 @@ A backend is told to stop at 0. Four clocks run from there, and none knows of th
            pre_stop ....... + drain  it accepts nothing new, and ends what it has
     0 ........................ grace then it is killed
 
-The last request arrives at L = min(propagation, pre_stop, grace), and if it is one of the slow ones it ends at L + p99.
-So nothing is refused if propagation <= min(pre_stop, grace), and of 100 requests at most one is cut if L + p99 <=
+The last request arrives at L = min(propagation, pre_stop), and if it is one of the slow ones it ends at L + p99. So
+nothing is refused if propagation <= min(pre_stop, grace), and of 100 requests at most one is cut if L + p99 <=
 min(pre_stop + drain, grace). One more thing is worth a warning: pre_stop + drain > grace, as the drain then never comes
 to its end. These are all the findings there are; each fix is the least that is enough, and with all of them made there
 is nothing left to find.
@@ -112,7 +112,7 @@ def check_drain(p99: float, drain: float, grace: float, pre_stop: float, propaga
     """
     times = (("p99", p99), ("drain", drain), ("grace", grace), ("pre_stop", pre_stop), ("propagation", propagation))
     slow, ends, kill, hook, heard = (nanoseconds(check_real(name, value, low=0.0, high=LIMIT)) for name, value in times)
-    last = min(heard, hook, kill)  # when the last request arrives
+    last = min(heard, hook)  # when the last request arrives, if the backend lives
     stops = hook + ends
     good_hook = max(hook, heard)
     good_ends = max(ends, heard + slow - good_hook)
@@ -137,15 +137,11 @@ def check_drain(p99: float, drain: float, grace: float, pre_stop: float, propaga
             )
         )
     if last + slow > kill or heard > kill:
-        sent = f", and requests are sent to it for {_s(heard - kill)} more" if heard > kill else ""
-        findings.append(
-            Finding(
-                "grace",
-                f"it is killed {_s(kill - last)} after the last request came: more than 1 in 100 may be cut{sent}",
-                f"set grace to {_s(good_kill)} or more",
-                Severity.ERROR,
-            )
-        )
+        if heard > kill:
+            consequence = f"it is killed, and for {_s(heard - kill)} more requests are sent to it"
+        else:
+            consequence = f"it is killed {_s(kill - last)} after the last request: more than 1 in 100 may be cut"
+        findings.append(Finding("grace", consequence, f"set grace to {_s(good_kill)} or more", Severity.ERROR))
     elif good_kill > kill:
         if stops <= kill:
             consequence = f"with what is to be set above, the drain is cut short after {_s(max(kill - good_hook, 0))}"

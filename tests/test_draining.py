@@ -54,8 +54,8 @@ WORDS = [
     ({"drain": 4.0, "pre_stop": 6.0}, ["the last requests have 5 s", "set drain to 9 s"]),
     ({"grace": 22.0}, ["cut short after 17 s", "set grace to 25 s"]),
     ({"grace": 5.0, "p99": 0.0}, ["the drain never begins", "set grace to 25 s"]),
-    ({"grace": 12.0}, ["killed 7 s after the last request came", "set grace to 25 s"]),
-    ({"grace": 4.0, "p99": 0.0}, ["sent to it for 1 s more", "set grace to 25 s"]),
+    ({"grace": 12.0}, ["killed 7 s after the last request:", "set grace to 25 s"]),
+    ({"grace": 4.0, "p99": 0.0}, ["killed, and for 1 s more requests are sent", "set grace to 25 s"]),
     ({"grace": 29.0, "drain": 24.0, "propagation": 9.0}, ["set pre_stop to 9 s", "cut short after 20 s", "to 33 s"]),
 ]
 
@@ -115,6 +115,11 @@ def test_with_all_fixes_made_there_is_nothing_left(p99, drain, grace, pre_stop, 
         less = {**times, finding.field: times[finding.field] - 1e-6}
         if less[finding.field] >= 0:
             assert check_drain(p99, propagation=propagation, **less) != ()
+
+
+def test_a_drain_too_short_is_found_behind_a_grace_period_that_hides_it():
+    times = {"p99": 8.0, "drain": 5.0, "grace": 2.0, "pre_stop": 10.0, "propagation": 10.0}
+    assert [f.fix for f in check_drain(**times)] == ["set drain to 8 s or more", "set grace to 18 s or more"]
 
 
 def test_defaults_that_do_not_go_together():
