@@ -7,13 +7,14 @@ import pytest
 import lbalgo as lb
 from lbalgo import ConfigError
 from lbalgo.testing import SignalContract, check_picker
-from tests.bad_input import affinity, core, machines, parts, policies, relatives, snapshots, subsets
+from tests.bad_input import affinity, core, health, machines, parts, policies, relatives, snapshots, subsets
 from tests.bad_input.rows import ANY
 
 TABLE = [
     *core.TABLE,
     *policies.TABLE,
     *machines.TABLE,
+    *health.TABLE,
     *snapshots.TABLE,
     *affinity.TABLE,
     *relatives.TABLE,

@@ -1,8 +1,10 @@
 """Active health: its table, its bounds attained and never exceeded, its guard, its probes."""
 
 import copy
+import importlib.util
 import json
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -585,3 +587,13 @@ def test_outcomes_of_requests_move_nothing():
         signal.observe(0, Outcome.SERVER_ERROR, None, 1.0)
     assert [signal.health(s) for s in range(2)] == [UP, UP]
     assert math.isclose(signal.deadline, 5.0)
+
+
+def test_the_page_shows_the_table_and_the_graph():
+    docs = Path(__file__).parents[2] / "docs"
+    spec = importlib.util.spec_from_file_location("state_machine", docs / "state_machine.py")
+    draw = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(draw)
+    page = (docs / "guide" / "health.md").read_text(encoding="utf-8")
+    assert f"\n\n{draw.table(TRANSITIONS)}\n\n" in page
+    assert f"```dot\n{draw.dot(TRANSITIONS)}\n```\n" in page

@@ -211,6 +211,20 @@ def own_parts() -> None:
             assert (lease.backend.id == "b") or each is not policy
 
 
+def probes() -> None:
+    """What to probe, and what came of it."""
+    health = lb.ActiveHealth.of(lb.Probing.balanced(lb.HttpCheck("/healthz", expected=((200, 399),))))
+    balancer = lb.Balancer(lb.RoundRobin(), HOSTS, signals=[health], clock=FakeClock(100.0), seed=0)
+    for probe in health.take(100.0):
+        assert_type(probe.check, lb.TcpCheck | lb.HttpCheck | lb.GrpcCheck)
+        if isinstance(probe.check, lb.HttpCheck):
+            verdict = probe.check.judge(200, b"ok")
+            assert_type(verdict, lb.Verdict)
+            balancer.report(probe.id, probe.result(verdict))
+    assert_type(health.spec.worst_case_detection(), float)
+    assert_type(health.snapshot(), dict[str, Any])
+
+
 def shell() -> None:
     """Balancer, leases, events and counters."""
     seen: list[Event] = []
