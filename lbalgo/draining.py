@@ -8,13 +8,14 @@ A backend is told to stop at 0. Four clocks run from there, and none knows of th
     0 ........................ grace then it is killed
 
 The last request arrives at L = min(propagation, pre_stop), and if it is one of the slow ones it ends at L + p99. So
-nothing is refused if propagation <= min(pre_stop, grace), and of 100 requests at most one is cut if L + p99 <=
-min(pre_stop + drain, grace). One more thing is worth a warning: pre_stop + drain > grace, as the drain then never comes
-to its end. These are all the findings there are; each fix is the least that is enough, and with all of them made there
-is nothing left to find.
+nothing is refused if propagation <= min(pre_stop, grace), and of 100 requests that arrive at L at most one is cut if
+L + p99 <= min(pre_stop + drain, grace). One more thing is worth a warning: pre_stop + drain > grace, as the drain then
+never comes to its end. These are all the findings there are; each fix is the least that is enough, and with all of them
+made there is nothing left to find.
 
-What p99 hides: requests in flight at an instant are not like requests that arrive. A request is caught in flight the
-more likely the longer it lasts, so of those caught more than one in a hundred lasts longer than p99.
+What p99 hides: who is in flight at an instant is not who arrives. The slow ones are in flight for longer, so that of
+those found there more than one in a hundred can have more than p99 still to go: with exponential times 1 in 100, with
+a tail of x**-1.5 it is 14 (docs/guide/drain.md). And one request in a hundred is a loss, however slow it is.
 
 Costs: O(1).
 Source: the model is that of the Kubernetes documentation, "Termination of Pods"; the checks are ours.
