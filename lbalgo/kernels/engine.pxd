@@ -42,7 +42,7 @@ cdef class Engine:
     cdef Stream coins
     cdef readonly long long events, arrived, ended, refused, moved, repeated
     cdef readonly long long[::1] counts, received, answered
-    cdef list plans
+    cdef list plans, unplanned
     cdef readonly dict refusals
     cdef public list rows
     cdef readonly int mode

@@ -102,7 +102,8 @@ class Engine:
         self.now, self.events = 0.0, 0
         self.arrived = self.ended = self.refused = self.moved = self.repeated = 0
         self.counts, self.received, self.answered = integers(CODES), integers(n), integers(n * CODES)
-        self.plans: list[Any] = []
+        self.plans: list[Any] = []  # by the number in their event
+        self.unplanned: list[int] = []  # numbers free
         self.refusals: dict[str, int] = {}
         self.rows: list[Any] | None = None
         self.mode, self.timed = BY_CALL, False
@@ -142,14 +143,10 @@ class Engine:
 
     def plan(self, when: float, what: Callable[[float], object]) -> None:
         """Calls `what(now)` at an instant (seconds)."""
-        place = -1
-        for i in range(len(self.plans)):
-            if self.plans[i] is None:
-                place = i
-                break
-        if place < 0:
-            place = len(self.plans)
+        if not self.unplanned:
+            self.unplanned.append(len(self.plans))
             self.plans.append(None)
+        place = self.unplanned.pop()
         self.plans[place] = what
         self.queue.push(when, PLAN | place << KINDS, 0)
 
@@ -197,6 +194,7 @@ class Engine:
                     self.course.expired(self.courses[who], who)
             else:
                 plan, self.plans[who] = self.plans[who], None
+                self.unplanned.append(who)
                 plan(self.now)
         self.events += events
         return True

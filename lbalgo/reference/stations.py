@@ -90,9 +90,8 @@ class Stations:
         return job
 
     def free(self, job: int) -> int:
-        """The job is over; one that is still in a queue is passed over when its turn comes."""
-        if self.links[LINKS * job + PLACE] != GONE:
-            self._free(job)
+        """The job is over, and at no server."""
+        self._free(job)
         return 0
 
     def _free(self, job: int) -> None:
@@ -223,17 +222,20 @@ class Stations:
             self.gauges[gauge + VIRTUAL] += span * self._pace(server)
 
     def cancel(self, job: int, now: float) -> int:
-        """Takes a job away from its server, which does not go on with it."""
+        """The job is over, and its server does not go on with it."""
         server, place = self.links[LINKS * job + SERVER], self.links[LINKS * job + PLACE]
         if place == SERVED:
             self.links[LINKS * job + MARK] += 1
             self._leave(job, now)
+            self._free(job)
         elif place in (WAITING, SHARED):
             self.tick(server, now)
             self.counts[COUNTS * server + PRESENT] -= 1
             self.links[LINKS * job + PLACE] = GONE
             if place == SHARED:
                 self._next_end(server, now)
+        else:
+            self._free(job)
         return 0
 
     def set_speed(self, server: int, speed: float, now: float) -> None:

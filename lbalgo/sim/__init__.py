@@ -3,13 +3,16 @@
 from lbalgo.active import Stream
 from lbalgo.sim.arrivals import Bursts, Paced, Poisson, Ramp
 from lbalgo.sim.changes import Cold, Crash, FailFast, Faulty, Join, Leave, Slow, Weigh, deploy
+from lbalgo.sim.courses import Hedge, Retries, Timeout
 from lbalgo.sim.distributions import Bimodal, Constant, Exponential, LogNormal, Pareto, Sampled
 from lbalgo.sim.intervals import Interval, interval
 from lbalgo.sim.keys import HotKey, KeySequence, UniformKeys, ZipfKeys
+from lbalgo.sim.reading import read_toml
 from lbalgo.sim.result import Result
 from lbalgo.sim.running import run
 from lbalgo.sim.scenario import Board, Scenario
 from lbalgo.sim.servers import Servers
+from lbalgo.sim.studies import Study, replicate, sweep, vary
 
 __all__ = [
     "Bimodal",
@@ -21,6 +24,7 @@ __all__ = [
     "Exponential",
     "FailFast",
     "Faulty",
+    "Hedge",
     "HotKey",
     "Interval",
     "Join",
@@ -32,15 +36,22 @@ __all__ = [
     "Poisson",
     "Ramp",
     "Result",
+    "Retries",
     "Sampled",
     "Scenario",
     "Servers",
     "Slow",
     "Stream",
+    "Study",
+    "Timeout",
     "UniformKeys",
     "Weigh",
     "ZipfKeys",
     "deploy",
     "interval",
+    "read_toml",
+    "replicate",
     "run",
+    "sweep",
+    "vary",
 ]

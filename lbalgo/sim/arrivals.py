@@ -19,6 +19,7 @@ import numpy as np
 
 from lbalgo.active import Stream
 from lbalgo.errors import ConfigError
+from lbalgo.sim.named import named
 from lbalgo.spec import check_real
 from lbalgo.spec import from_dict as parsed
 from lbalgo.spec import to_dict as plain
@@ -233,3 +234,9 @@ def _columns(spec: Any, rates: str, other: str) -> None:
         raise ConfigError(rates, getattr(spec, rates), "must have one > 0")
     if len(getattr(spec, rates)) != len(getattr(spec, other)):
         raise ConfigError(other, getattr(spec, other), f"must be as many as {rates}")
+
+
+def read_arrivals(parameter: str, data: object) -> Arrivals:
+    """The arrivals that plain data describes."""
+    arrivals: Arrivals = named(parameter, data, (Poisson, Paced, Bursts, Ramp))
+    return arrivals

@@ -315,7 +315,19 @@ def deploy(
     return changes
 
 
-def read_change(data: object) -> Change:
-    """The change that plain data describes."""
-    change: Change = named("change", data, CHANGES)
-    return change
+def read_changes(parameter: str, data: object) -> tuple[Change, ...]:
+    """The changes that plain data describes: a list of tables; a ``Deploy`` stands for what `deploy` gives."""
+    if not isinstance(data, (list, tuple)):
+        raise ConfigError(parameter, data, "must be an array")
+    found: list[Change] = []
+    for i, each in enumerate(data):
+        where = f"{parameter}[{i}]"
+        if isinstance(each, Mapping) and each.get("type") == "Deploy":
+            given = {key: value for key, value in each.items() if key != "type"}
+            try:
+                found += deploy(given.pop("servers", ()), **given)
+            except TypeError as error:
+                raise ConfigError(where, dict(each), str(error)) from None
+        else:
+            found.append(named(where, each, CHANGES))
+    return tuple(found)

@@ -262,7 +262,7 @@ class Sampled:
     from_dict: ClassVar[Any] = classmethod(parsed)
 
 
-def read_distribution(data: object) -> Distribution:
+def read_distribution(parameter: str, data: object) -> Distribution:
     """The distribution that plain data describes."""
-    distribution: Distribution = named("service", data, (Exponential, Constant, LogNormal, Pareto, Bimodal, Sampled))
+    distribution: Distribution = named(parameter, data, (Exponential, Constant, LogNormal, Pareto, Bimodal, Sampled))
     return distribution

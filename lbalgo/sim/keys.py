@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar, Protocol, TypeAlias
 
 import numpy as np
@@ -178,7 +179,7 @@ class HotKey:
     @classmethod
     def from_dict(cls, data: Mapping[str, object]) -> HotKey:
         """The keys `to_dict` described."""
-        return parsed(cls, data, {"keys": read_keys})
+        return parsed(cls, data, {"keys": partial(read_keys, "keys")})
 
 
 @dataclass(frozen=True)
@@ -245,7 +246,7 @@ class KeySequence:
     from_dict: ClassVar[Any] = classmethod(parsed)
 
 
-def read_keys(data: object) -> Keys:
+def read_keys(parameter: str, data: object) -> Keys:
     """The keys that plain data describes."""
-    keys: Keys = named("keys", data, (UniformKeys, ZipfKeys, HotKey, KeySequence))
+    keys: Keys = named(parameter, data, (UniformKeys, ZipfKeys, HotKey, KeySequence))
     return keys

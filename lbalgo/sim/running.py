@@ -16,19 +16,21 @@ from typing import Any
 import numpy as np
 
 from lbalgo.active import Balancer, Engine, EventQueue, LoadPicker, Stations, Stream, TicketPicker, VirtualClock
-from lbalgo.errors import ConfigError, NoBackend, NotAdmitted
+from lbalgo.errors import ConfigError, NoBackend
 from lbalgo.estimators import LogHistogram
 from lbalgo.sim.changes import MEMBERSHIP
+from lbalgo.sim.courses import Courses, reason
 from lbalgo.sim.happening import Happening
 from lbalgo.sim.result import Result
 from lbalgo.sim.scenario import Scenario
 from lbalgo.types import Outcome
 from lbalgo.view import View
 
-ARRIVALS, WORK, CLIENTS, KEYS, COSTS, COINS, CHOICES = range(7)  # purposes of streams
+ARRIVALS, WORK, CLIENTS, KEYS, COSTS, COINS, CHOICES, COPIES = range(8)  # purposes of streams
 STRETCH = 1 << 17  # events between two reports of progress, and two looks at whether somebody has pressed Ctrl-C
 OUTCOMES = tuple(Outcome)
-LOW, HIGH = 1e-6, 1e9  # seconds that a histogram tells apart
+LOW, HIGH, STEPS = 1e-6, 1e9, 32  # seconds that a histogram tells apart; 1.1 % error
+EDGES = LOW * np.exp2(np.arange(50 * STEPS) / STEPS)  # latencies between two of them are counted at once
 
 
 def run(scenario: Scenario, *, progress: Callable[[float], object] | None = None) -> Result:
@@ -79,7 +81,7 @@ class Run:
             [-1 if group.queue_limit is None else group.queue_limit for group in groups],
         )
         self.kept: list[Any] = []
-        self.histogram = LogHistogram(LOW, HIGH) if scenario.histogram else None
+        self.histogram = LogHistogram(LOW, HIGH, STEPS) if scenario.histogram else None
         keys = scenario.keys
         self.engine = Engine(
             queue,
@@ -106,7 +108,7 @@ class Run:
     def _directly(self, seeds: list[int]) -> bool:
         """Whether pickers choose with nobody in between."""
         scenario = self.scenario
-        around = scenario.signals or scenario.gates or scenario.costs is not None
+        around = scenario.signals or scenario.gates or scenario.costs is not None or scenario.trying
         if around or any(isinstance(change, MEMBERSHIP) for change in scenario.changes):
             return False
         view = View.of(scenario.endpoints, panic_below=scenario.panic_below)
@@ -128,12 +130,13 @@ class Run:
     def _by_balancers(self, seeds: list[int]) -> None:
         scenario = self.scenario
         self.pickers = []
+        self.gates = [[make() for make in scenario.gates] for _ in seeds]
         self.balancers = [
             Balancer(
                 scenario.policy,
                 scenario.at_first,
                 signals=[make() for make in scenario.signals],
-                gates=[make() for make in scenario.gates],
+                gates=self.gates[client],
                 clock=self.clock,
                 seed=seed,
                 panic_below=scenario.panic_below,
@@ -143,6 +146,8 @@ class Run:
         ]
         self.events.clear()
         self.engine.ask(self._acquire, self._done)
+        if scenario.trying:
+            self.engine.course = Courses(self, Stream(scenario.seed, COPIES))
 
     def _hears(self, client: int) -> Callable[[Any], object]:
         return lambda event: self.events.append((client, event))
@@ -161,8 +166,10 @@ class Run:
         if self.histogram is None:
             self.kept.append(np.array(latencies))
         else:
-            for latency in latencies:
-                self.histogram.add(latency)
+            block = np.array(latencies)
+            found, first, times = np.unique(np.searchsorted(EDGES, block), return_index=True, return_counts=True)
+            for i in range(len(found)):
+                self.histogram.add(float(block[first[i]]), int(times[i]))
 
     def go(self, progress: Callable[[float], object] | None = None) -> Result:
         """The rest of the run, and its result."""
@@ -172,12 +179,6 @@ class Run:
         if progress is not None:
             progress(1.0)
         return self.happening.result()
-
-
-def reason(refusal: NoBackend) -> str:
-    """Why a request went nowhere, in a word or two."""
-    decided = isinstance(refusal, NotAdmitted) and refusal.decision.reason
-    return decided.value if decided else refusal.reason
 
 
 def _feed(scenario: Scenario) -> Iterator[Any]:

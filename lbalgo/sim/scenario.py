@@ -9,16 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 from lbalgo.endpoint import Endpoint
 from lbalgo.errors import ConfigError, UnknownBackend
 from lbalgo.sim.arrivals import Arrivals
 from lbalgo.sim.changes import CHANGES, MEMBERSHIP, Change, Join
+from lbalgo.sim.courses import Hedge, Retries, Timeout
 from lbalgo.sim.distributions import Distribution, Exponential
 from lbalgo.sim.keys import Keys
 from lbalgo.sim.servers import Servers
 from lbalgo.spec import check_bool, check_integer, check_real
+from lbalgo.spec import from_dict as parsed
+from lbalgo.spec import to_dict as plain
 from lbalgo.view import View
 
 
@@ -50,6 +53,9 @@ class Board:
         check_real("period", self.period, low=0.0, open_low=True)
         check_real("delay", self.delay, low=0.0)
 
+    to_dict = plain
+    from_dict: ClassVar[Any] = classmethod(parsed)
+
 
 @dataclass(frozen=True)
 class Scenario:
@@ -69,6 +75,7 @@ class Scenario:
     signals, gates : functions without arguments, each called once for each balancer, that make them.
     panic_below : see `Balancer`.
     changes : what becomes of servers, and when.
+    timeout, retries, hedge : what clients do about requests that take long or fail; None: nothing.
     board : what the balancers see of the servers; None: what each of them knows by itself.
     sample : seconds between looks at every server; None: none.
     histogram : whether latencies are kept as a histogram (relative error below 2 %) instead of all of them.
@@ -102,6 +109,9 @@ class Scenario:
     gates: tuple[Callable[[], Any], ...] = ()
     panic_below: float = 0.5
     changes: tuple[Change, ...] = ()
+    timeout: Timeout | None = None
+    retries: Retries | None = None
+    hedge: Hedge | None = None
     board: Board | None = None
     sample: float | None = None
     histogram: bool = False
@@ -131,8 +141,10 @@ class Scenario:
             object.__setattr__(self, name, _makers(name, getattr(self, name)))
         check_real("panic_below", self.panic_below, low=0.0, high=1.0)
         object.__setattr__(self, "changes", _tuple("changes", self.changes, CHANGES))
-        if self.board is not None and not isinstance(self.board, Board):
-            raise ConfigError("board", self.board, "must be a Board, or None")
+        for name, kind in (("timeout", Timeout), ("retries", Retries), ("hedge", Hedge), ("board", Board)):
+            value = getattr(self, name)
+            if value is not None and not isinstance(value, kind):
+                raise ConfigError(name, value, f"must be a {kind.__name__}, or None")
         if self.sample is not None:
             check_real("sample", self.sample, low=0.0, open_low=True)
         check_bool("histogram", self.histogram)
@@ -148,6 +160,11 @@ class Scenario:
     def endpoints(self) -> tuple[Endpoint[None], ...]:
         """Every server there ever is, as the balancers see it."""
         return tuple(endpoint for group in self.servers for endpoint in group.endpoints())
+
+    @property
+    def trying(self) -> bool:
+        """Whether clients do more about a request than to send it once and wait."""
+        return self.timeout is not None or self.retries is not None or self.hedge is not None
 
     @property
     def at_first(self) -> tuple[Endpoint[None], ...]:
