@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import lbalgo as lb
 
-from . import affinity, build, bulk, compat, lease, scalar
+from . import affinity, build, bulk, compat, dialects, lease, scalar
 from .timing import Case, measure
 
 TABLES: dict[str, Callable[[bool], list[Case]]] = {
@@ -20,6 +20,7 @@ TABLES: dict[str, Callable[[bool], list[Case]]] = {
     "lease": lease.cases,
     "affinity": affinity.cases,
     "compat": compat.cases,
+    "dialects": dialects.cases,
 }
 XXH64, CYCLE, RING = "xxhash.xxh64_intdigest(16 bytes)", "next(itertools.cycle)", "uhashring get_node (md5), N=100"
 FILL, MODULO = "Maglev fill, M=65537 N=1000", "C loop, remainder per probe, M=65537 N=1000"
@@ -43,6 +44,7 @@ BARS += tuple(("compat", f"envoy.{name} pick, N=100", f"{name} pick, N=100", 1.1
 BARS += tuple(
     ("compat", f"envoy.RingHash build, {ring}, N=100", f"C hash and qsort, {ring}, N=100", 1.3) for ring in compat.RINGS
 )
+BARS += tuple(("dialects", f"{name} build, N=100", f"C {name}, N=100", 1.3) for name in dialects.NAMES)
 BARS += (("compat", "envoy.Maglev build, N=100", "C fill by rounds, N=100", 1.3),)
 
 
@@ -58,7 +60,7 @@ def main() -> int:
         return 2
     results = {}
     for table in options.tables or TABLES:
-        slow = table in ("build", "compat")
+        slow = table in ("build", "compat", "dialects")
         rounds = 7 if options.quick else 15
         cases = TABLES[table](options.quick)
         results[table] = measure(cases, rounds=rounds, slice_ms=10.0) if slow else measure(cases, rounds=3 * rounds)

@@ -31,6 +31,19 @@ KINDS = {  # of dialect_rings.c
 }
 
 
+NAMES = (
+    "twemproxy ketama",
+    *(f"libmemcached {hash.value}" for hash in KINDS),
+    "libmemcached weighted",
+    "varnish shard",
+    "nginx consistent",
+    "haproxy consistent, weight 100",  # with few points its servers' state machine outweighs the ring
+    "grpc ring_hash",
+    "katran V1",
+    "katran V2",
+)
+
+
 def addresses(n: int, port: int = 8000) -> list[str]:
     return [f"10.0.{i // 256}.{i % 256}:{port}" for i in range(n)]
 

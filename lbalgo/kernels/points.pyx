@@ -10,8 +10,8 @@ many rounds pass in which a light owner takes none.
 """
 cimport numpy as cnp
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
-from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
-from cpython.unicode cimport PyUnicode_Check
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_CheckExact, PyBytes_GET_SIZE
+from cpython.unicode cimport PyUnicode_CheckExact
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy
@@ -91,7 +91,7 @@ def numbered(prefixes, counts, kind, seed=0, separator=b""):
     """
     cdef uint64_t start = word("seed", seed)
     cdef bint murmur = kind_of(kind)
-    cdef tuple given = prefixes_of(prefixes)
+    cdef tuple given = tuple(prefixes) if isinstance(prefixes, (list, tuple)) and prefixes else prefixes_of(prefixes)
     if not isinstance(separator, bytes):
         raise ConfigError("separator", separator, "must be bytes")
     cdef bytes between = separator
@@ -110,9 +110,11 @@ def numbered(prefixes, counts, kind, seed=0, separator=b""):
         if lines == NULL:
             raise MemoryError
         for i in range(n):
-            if PyUnicode_Check(given[i]):
+            if PyUnicode_CheckExact(given[i]):
                 lines[i].text = <const uint8_t *>PyUnicode_AsUTF8AndSize(given[i], &size)
                 lines[i].length = size
+            elif not PyBytes_CheckExact(given[i]):
+                prefixes_of(prefixes)  # which refuses it
             else:
                 lines[i] = Prefix(<const uint8_t *>PyBytes_AS_STRING(given[i]), PyBytes_GET_SIZE(given[i]))
             longest = max(longest, lines[i].length)

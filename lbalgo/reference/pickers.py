@@ -88,9 +88,12 @@ class TicketPicker:
         eligible = view.eligible.astype(np.uint8)
         if thin and len(view):
             ratios = view.factors / view.factors.max()
-            self.plain = bool((eligible == (view.weights > 0)).all() and (ratios == 1.0).all())
             thresholds = np.rint(ratios * float(ACCEPT)).astype(np.uint64)
-            coins = np.array([mix64(xxh64(i.encode()) ^ SALT) for i in view.ids], dtype=np.uint64)
+            whole = bool((ratios == 1.0).all())  # whoever has all of its share accepts, whatever its coin
+            coins = np.zeros(len(view), dtype=np.uint64)
+            self.plain = whole and bool((eligible == (view.weights > 0)).all())
+            if not whole:
+                coins[:] = [mix64(xxh64(i.encode()) ^ SALT) for i in view.ids]
         else:
             thresholds = np.full(len(view), ACCEPT, dtype=np.uint64)
             coins = np.zeros(len(view), dtype=np.uint64)

@@ -111,16 +111,19 @@ def _alone(policy: Any, view: View[Any]) -> tuple[Sequence[Host], list[Normalize
         set(map(type, hosts)) != {Host}
         or policy.locality_weighted_lb_config
         or view.states.any()
-        or any([h.priority for h in hosts])  # noqa: C419 - a list is faster
         or not ((weights >= 1) & (weights == np.floor(weights))).all()
     ):
+        return None
+    plain = not any([h.priority or h.hash_key or h.metadata for h in hosts])  # noqa: C419 - a list is faster
+    if not plain and any([h.priority for h in hosts]):  # noqa: C419
         return None
     total = float(weights.sum())  # of whole numbers below 2**53: exact
     if total > WEIGHTS:
         return None
     health = min(100, policy.overprovisioning_factor)
     alone = PriorityLoad((100,), (0,), (False,), (health,), (0,))
-    return hosts, [Normalized(np.arange(len(hosts), dtype=np.int32), weights * 1.0 / total)], alone
+    ids = view.ids if plain and not policy.use_hostname_for_hashing else None
+    return hosts, [Normalized(np.arange(len(hosts), dtype=np.int32), weights * 1.0 / total, ids)], alone
 
 
 def _mask(size: int, slots: Any) -> Bool:

@@ -26,6 +26,7 @@ class Normalized:
     ----------
     slots : in the order that matters.
     weights : positive shares, as many as slots.
+    ids : the ids, if these are what is hashed; else None.
 
     Examples
     --------
@@ -33,9 +34,10 @@ class Normalized:
     0.25
     """
 
-    def __init__(self, slots: Any, weights: Any) -> None:
+    def __init__(self, slots: Any, weights: Any, ids: tuple[str, ...] | None = None) -> None:
         self.slots: I32 = np.asarray(slots, dtype=np.int32)
         self.weights: F64 = np.asarray(weights, dtype=np.float64)
+        self.ids = ids
 
     @property
     def least(self) -> float:

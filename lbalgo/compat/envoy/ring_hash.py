@@ -194,7 +194,7 @@ class RingHash:
         return n.slots if counts.all() else n.slots[counts > 0], counts
 
     def _structure(self, view: View[Any], hosts: Sequence[Host], n: Normalized, counts: Any) -> Structure:
-        keys = hash_keys(hosts, n.slots.tolist(), self.use_hostname_for_hashing)
+        keys = n.ids or hash_keys(hosts, n.slots.tolist(), self.use_hostname_for_hashing)
         murmur = self.hash_function is HashFunction.MURMUR_HASH_2
         points = numbered(keys, counts, int(murmur), MURMUR_SEED if murmur else 0, SEPARATOR)
         owners = np.repeat(n.slots, counts)

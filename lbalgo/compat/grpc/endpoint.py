@@ -11,11 +11,13 @@ Sources: gRPC proposals A42, A61, A76.
 from __future__ import annotations
 
 import enum
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from lbalgo.endpoint import Endpoint as PlainEndpoint
 from lbalgo.errors import ConfigError
 from lbalgo.spec import check_id, check_integer
 from lbalgo.types import Bool, State
@@ -101,11 +103,20 @@ def ring_key(endpoint: Any) -> str:
     return getattr(endpoint, "hash_key", "") or first_address(endpoint)
 
 
+def ring_keys(view: View[Any]) -> Sequence[str]:
+    """`ring_key` of every backend."""
+    if set(map(type, view.backends)) == {PlainEndpoint}:  # which have no addresses
+        return view.ids
+    return [ring_key(backend) for backend in view.backends]
+
+
 def check_weights(view: View[Any]) -> None:
     """Refuses a view with a weight that is no uint32 of at least 1."""
-    for id, weight in zip(view.ids, view.weights.tolist(), strict=True):
-        if not weight.is_integer() or not 1 <= weight <= MAX_WEIGHT:
-            raise ConfigError(f"weights[{id!r}]", weight, f"must be an integer from 1 to {MAX_WEIGHT}")
+    weights = view.weights
+    for slot in np.flatnonzero((weights != np.floor(weights)) | (weights < 1) | (weights > MAX_WEIGHT)).tolist():
+        raise ConfigError(
+            f"weights[{view.ids[slot]!r}]", weights.item(slot), f"must be an integer from 1 to {MAX_WEIGHT}"
+        )
 
 
 def ready(view: View[Any]) -> Bool:
@@ -115,4 +126,4 @@ def ready(view: View[Any]) -> Bool:
 
 def listed(view: View[Any]) -> Bool:
     """Which endpoints are in the address list: READY or in TRANSIENT_FAILURE."""
-    return np.isin(view.states, (State.HEALTHY, State.UNHEALTHY))
+    return np.equal(view.states, State.HEALTHY) | np.equal(view.states, State.UNHEALTHY)

@@ -29,7 +29,7 @@ import numpy as np
 from lbalgo.active import KeyHasher, Ring, Structure, TicketPicker, numbered
 from lbalgo.compat.envoy.normalized import Normalized
 from lbalgo.compat.envoy.ring_hash import SEPARATOR, ring_counts
-from lbalgo.compat.grpc.endpoint import check_weights, listed, ready, ring_key
+from lbalgo.compat.grpc.endpoint import check_weights, listed, ready, ring_keys
 from lbalgo.compat.structures import structure_content, structure_shares
 from lbalgo.endpoint import Endpoint as PlainEndpoint
 from lbalgo.errors import ConfigError
@@ -106,8 +106,7 @@ class RingHash:
         check_weights(view)
         weights = np.where(listed(view), view.weights, 0.0)
         counts = self._counts(weights)
-        states = np.where(ready(view) & (counts > 0), 0, 2).astype(np.uint8)  # who has no point gets no key
-        shown = View(view.backends, weights, np.ones(len(view)), states, panic_below=0.0, rows=view.rows, ids=view.ids)
+        shown = self._shown(view, weights, counts)
         if (
             isinstance(previous, TicketPicker)
             and previous.policy == self
@@ -157,13 +156,20 @@ class RingHash:
             owners = np.unique(np.asarray(picker.structure.owners()).astype(np.int64))
             assert (picker.view.weights[owners] > 0).all(), "only the listed own points"
 
+    def _shown(self, view: View[B], weights: F64, counts: I64) -> View[B]:
+        """The view with those who serve for the eligible; itself if they are everybody."""
+        if counts.all() and not view.states.any() and (view.factors == 1.0).all():
+            return view
+        states = np.where(ready(view) & (counts > 0), 0, 2).astype(np.uint8)  # who has no point gets no key
+        return View(view.backends, weights, np.ones(len(view)), states, panic_below=0.0, rows=view.rows, ids=view.ids)
+
     def _counts(self, weights: F64) -> I64:
         """Points of each slot, by Envoy's arithmetic."""
         counts = np.zeros(len(weights), dtype=np.int64)
-        slots: list[int] = np.flatnonzero(weights > 0).tolist()
-        if slots:
+        slots = np.flatnonzero(weights > 0)
+        if len(slots):
             total = float(weights.sum())  # exact: they are integers
-            shares = Normalized(tuple(slots), tuple((weights[slots] / total).tolist()))
+            shares = Normalized(slots, weights[slots] / total)
             least, most = min(self.min_ring_size, self.ring_size_cap), min(self.max_ring_size, self.ring_size_cap)
             counts[slots] = ring_counts(shares, least, most)
         return counts
@@ -171,7 +177,7 @@ class RingHash:
     def _structure(self, view: View[Any], counts: I64) -> Structure:
         if not counts.any():
             return Structure()
-        points = numbered([ring_key(backend).encode() + SEPARATOR for backend in view.backends], counts, 0, 0)
+        points = numbered(ring_keys(view), counts, 0, 0, SEPARATOR)
         return Ring(points, np.repeat(np.arange(len(view), dtype=np.int32), counts), len(view))
 
 

@@ -105,10 +105,14 @@ class HashRing:
         first = np.repeat(np.cumsum(counts) - counts, counts)
         steps = (np.arange(len(owners)) - first).astype(np.uint32)
         keys = full_avalanches(np.repeat(bases, counts) + steps)
-        order = np.argsort(keys, kind="stable")  # points at one position: the one inserted first comes first
-        keys, owners = keys[order].astype(np.uint64), owners[order]
+        # a native ring sorts them; points at one position: the one inserted first comes first
+        sorted_ring = Ring(keys.astype(np.uint64) << np.uint64(32), owners, slots)
+        keys = np.asarray(sorted_ring.points(), dtype=np.uint64) >> np.uint64(32)
+        owners = np.asarray(sorted_ring.owners(), dtype=np.int32)
         following = np.append(keys[1:], keys[0] + np.uint64(1 << 32))
         ends = (keys + following) // np.uint64(2)  # rounded down: a hash half-way belongs to the point behind
+        if len(keys) > 1 and 0 < keys[0] == keys[-1]:  # all at one position: behind the first is the last
+            ends[:-1] -= np.uint64(1)
         self.order, self._rolled = owners, 0
         if ends[-1] > U32:  # the last point's boundary lies beyond zero, before the first's
             ends, owners, self._rolled = np.roll(ends & np.uint64(U32), 1), np.roll(owners, 1), 1
