@@ -1,7 +1,7 @@
 """Pictures of transition tables: `python docs/state_machine.py` prints what the pages on the machines show."""
 
 from lbalgo import stages
-from lbalgo.signals import breaker, probed, standing
+from lbalgo.signals import breaker, drained, probed, standing
 
 
 def dot(transitions):
@@ -26,5 +26,5 @@ def table(transitions):
 
 
 if __name__ == "__main__":
-    for machine in (standing, breaker, probed, stages):
+    for machine in (standing, breaker, probed, drained, stages):
         print(machine.__name__, table(machine.TRANSITIONS), dot(machine.TRANSITIONS), sep="\n\n", end="\n\n")

@@ -3,10 +3,13 @@
 from lbalgo import estimators, events, gates, measure
 from lbalgo.active import kernels
 from lbalgo.balancer import Balancer, Lease
+from lbalgo.closing import close_plan
+from lbalgo.draining import check_drain
 from lbalgo.endpoint import Endpoint
 from lbalgo.errors import ConfigError, DuplicateBackend, LBError, NoBackend, NotAdmitted, UnknownBackend
 from lbalgo.events import Stats
 from lbalgo.explaining import Explanation, explain
+from lbalgo.findings import Finding
 from lbalgo.gates import FlowTable, Jet, SecondChance, Sticky
 from lbalgo.hashing import XXH3, XXH64, Hasher, Murmur3, SipHash, hash_key, hash_many
 from lbalgo.lifecycle import Lifecycle
@@ -45,6 +48,8 @@ from lbalgo.signals import (
     Breaker,
     ConsecutiveErrors,
     ConsecutiveGatewayErrors,
+    Drain,
+    DrainOrder,
     FailureEwma,
     FailurePercentage,
     GrpcCheck,
@@ -80,11 +85,14 @@ __all__ = [
     "ConsecutiveErrors",
     "ConsecutiveGatewayErrors",
     "DeterministicSubset",
+    "Drain",
+    "DrainOrder",
     "DuplicateBackend",
     "Endpoint",
     "Explanation",
     "FailureEwma",
     "FailurePercentage",
+    "Finding",
     "FlowTable",
     "GrpcCheck",
     "Hasher",
@@ -144,6 +152,8 @@ __all__ = [
     "Verdict",
     "View",
     "WeightedRoundRobin",
+    "check_drain",
+    "close_plan",
     "estimators",
     "events",
     "explain",

@@ -7,7 +7,7 @@ import pytest
 import lbalgo as lb
 from lbalgo import ConfigError
 from lbalgo.testing import SignalContract, check_picker
-from tests.bad_input import affinity, core, health, machines, parts, policies, relatives, snapshots, subsets
+from tests.bad_input import affinity, core, draining, health, machines, parts, policies, relatives, snapshots, subsets
 from tests.bad_input.rows import ANY
 
 TABLE = [
@@ -15,6 +15,7 @@ TABLE = [
     *policies.TABLE,
     *machines.TABLE,
     *health.TABLE,
+    *draining.TABLE,
     *snapshots.TABLE,
     *affinity.TABLE,
     *relatives.TABLE,
@@ -29,7 +30,7 @@ EXCEPTIONS = {
         ("LBError", "ConfigError", "DuplicateBackend", "NoBackend", "NotAdmitted", "UnknownBackend"),
         "carries what it is given",
     ),
-    **dict.fromkeys(("State", "Lookup", "Ties"), "an enum: Python refuses what is no member"),
+    **dict.fromkeys(("State", "Lookup", "Ties", "DrainOrder"), "an enum: Python refuses what is no member"),
     **dict.fromkeys(("XXH64", "XXH3"), "takes nothing"),
     "kernels": "takes nothing",
     **dict.fromkeys(("Stats", "events"), "frozen records that the balancer and the signals fill in"),

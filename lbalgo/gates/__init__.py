@@ -10,6 +10,7 @@ The admission gates decide whether a request should go at all, and again: `gate.
 
 from lbalgo.gates.adaptive_concurrency import AIMD, AdaptiveConcurrency, Gradient2, Vegas
 from lbalgo.gates.admission import Gate, Gates
+from lbalgo.gates.drain_gate import DrainGate
 from lbalgo.gates.flow_table import FlowStats, FlowTable
 from lbalgo.gates.hedging import Hedging
 from lbalgo.gates.jet import Jet
@@ -32,6 +33,7 @@ __all__ = [
     "Choice",
     "Criticality",
     "Decision",
+    "DrainGate",
     "Fallback",
     "FlowStats",
     "FlowTable",

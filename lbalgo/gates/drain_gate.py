@@ -38,7 +38,7 @@ class DrainGate:
     Examples
     --------
     >>> import lbalgo as lb
-    >>> from lbalgo.signals.drain import DrainOrder
+    >>> from lbalgo.signals import DrainOrder
     >>> from lbalgo.testing import FakeClock
     >>> drain, clock = Drain(30), FakeClock()
     >>> balancer = lb.Balancer(lb.RoundRobin(), ["a"], signals=[drain], gates=[DrainGate(drain)], clock=clock, seed=0)

@@ -4,6 +4,8 @@ from lbalgo.signals.active_health import ActiveHealth
 from lbalgo.signals.breaker import Breaker
 from lbalgo.signals.checks import GrpcCheck, HttpCheck, Serving, TcpCheck, Verdict
 from lbalgo.signals.detectors import ConsecutiveErrors, ConsecutiveGatewayErrors, FailurePercentage, SuccessRate
+from lbalgo.signals.drain import Drain
+from lbalgo.signals.drained import DrainOrder, OpenLeases
 from lbalgo.signals.failure_ewma import FailureEwma
 from lbalgo.signals.latency import LatencyQuantile
 from lbalgo.signals.outlier import OutlierEjection
@@ -17,12 +19,15 @@ __all__ = [
     "Breaker",
     "ConsecutiveErrors",
     "ConsecutiveGatewayErrors",
+    "Drain",
+    "DrainOrder",
     "FailureEwma",
     "FailurePercentage",
     "GrpcCheck",
     "Health",
     "HttpCheck",
     "LatencyQuantile",
+    "OpenLeases",
     "OutlierEjection",
     "Probe",
     "ProbeResult",

@@ -11,9 +11,11 @@ import numpy as np
 
 import lbalgo as lb
 from lbalgo import measure
+from lbalgo.closing import Connection, Protocol, Step
 from lbalgo.events import Ejected, Event
 from lbalgo.gates import Decision, Limits, Request, RetryBudget
 from lbalgo.lifecycle import Place
+from lbalgo.signals.drained import Phase
 from lbalgo.testing import FakeClock, check_picker
 from lbalgo.types import F64, I32, U8, U64
 
@@ -249,6 +251,10 @@ def shell() -> None:
     balancer.acquire("k").done(lb.Outcome.from_http(200), latency=clock.advance(0.1))
     assert_type([event.id for event in seen if isinstance(event, Ejected)], list[str])
     assert_type(balancer.stats(), lb.Stats)
+    assert_type(lb.check_drain(1.0, 2.0, 30.0, 0.0, 0.0), tuple[lb.Finding, ...])
+    assert_type(lb.Drain(30.0).phases(), dict[str, Phase])
+    drain: lb.Signal = lb.Drain()
+    assert_type(lb.close_plan(Connection(Protocol.HTTP2), 0.0, drain.deadline or 30.0), tuple[Step, ...])
     assert_type(lb.Lifecycle().count(balancer.stats().in_flight, 0.0), tuple[Place, ...])
     assert_type(balancer.stats().in_flight["b"], int)
     state: dict[str, Any] = json.loads(json.dumps(balancer.snapshot()))
