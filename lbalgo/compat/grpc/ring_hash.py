@@ -104,7 +104,7 @@ class RingHash:
         """A picker for this view; the ring is the previous one's if only states moved."""
         view = view_of(view)
         check_weights(view)
-        weights = np.where(listed(view), view.weights, 0.0)
+        weights = np.where(listed(view), view.weights, 0.0) if view.states.any() else view.weights
         counts = self._counts(weights)
         shown = self._shown(view, weights, counts)
         if (
