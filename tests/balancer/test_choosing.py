@@ -65,6 +65,23 @@ def test_a_picker_needs_no_more_than_the_protocol(balancer):
     assert lb.stats().excluded_fallbacks == 1
 
 
+def test_a_policy_may_give_its_picker_back(balancer):
+    """The view is the new one all the same, and the books are kept for its members."""
+
+    class Keeping:
+        def build(self, view, *, previous=None):
+            return previous or Bare(view.backends)
+
+    lb = balancer(Keeping(), ["a"], seed=0)
+    picker = lb.picker
+    lb.update({"a": 1.0, "b": 2.0})
+    assert lb.picker is picker
+    assert (lb.view.ids, lb.view.weights.tolist()) == (("a", "b"), [1.0, 2.0])
+    lease = lb.acquire()
+    assert lease.backend.id == "a"
+    assert lb.stats().in_flight == {"a": 1, "b": 0}
+
+
 @pytest.mark.parametrize(
     "base", [lbalgo.RoundRobin(), lbalgo.LeastConnections(), Least()], ids=["ticket", "load", "own"]
 )

@@ -203,6 +203,7 @@ REFUSED = [
     (CONFIG, "k", lambda m: m.jump_back.choose(1, 4, 3)),
     (CONFIG, "owners", lambda m: m.ring.Ring([1, 2], [0], 1)),
     (CONFIG, "owners", lambda m: m.probed_ring.ProbedRing([1, 2], [0], 1, 1)),
+    (CONFIG, "owners", lambda m: m.probed_ring.ProbedRing([1, 1], [0, 1], 1, 1)),  # though its point is a repetition
     (CONFIG, "separator", lambda m: m.points.numbered([b"a"], [1], 0, 0, "-")),
     *[(CONFIG, "counts", lambda m, bad=bad: m.points.numbered([b"a"], bad, 0)) for bad in ([1, 2], [2**31])],
     (CONFIG, "table", lambda m: load_picker(m, choices=1)),

@@ -27,6 +27,17 @@ def test_function(ticket, buckets):
     assert jump_back(ticket, buckets) == plain.jump_back(ticket, buckets) < buckets
 
 
+@pytest.mark.parametrize("buckets", [2, 3, 5, 6, 9, 17, 33, 100, 2**20 + 1, 2**31 - 1])
+def test_the_rarer_draws(buckets):
+    """Just above a power of two nearly half of all draws are beyond the last bucket, and are drawn again and again."""
+    tickets = np.random.default_rng(buckets).integers(0, 2**64, 500, dtype=np.uint64).tolist()
+    assert [jump_back(ticket, buckets) for ticket in tickets] == [
+        plain.jump_back(ticket, buckets) for ticket in tickets
+    ]
+    if buckets < 50:
+        assert [choose(t, 2, buckets) for t in tickets[:100]] == [plain.choose(t, 2, buckets) for t in tickets[:100]]
+
+
 @given(WORD, st.integers(1, 2**31 - 2) | st.integers(1, 70))
 def test_a_ticket_stays_or_goes_to_the_newest_bucket(ticket, buckets):
     assert jump_back(ticket, buckets + 1) in (jump_back(ticket, buckets), buckets)
