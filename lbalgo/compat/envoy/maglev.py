@@ -25,14 +25,14 @@ from typing import Any, TypeVar, overload
 
 import numpy as np
 
-from lbalgo.active import MaglevTable, Structure, TicketPicker, maglev_fill, rounds, xxh64
+from lbalgo.active import MaglevTable, Structure, TicketPicker, maglev_fill, rounds
 from lbalgo.compat.envoy.bounded_load import BoundedPicker, check_balance_factor
 from lbalgo.compat.envoy.composite import PriorityPicker, explain_key
 from lbalgo.compat.envoy.hashed import hash_picker, hash_tables
 from lbalgo.compat.envoy.host import Host, Locality
 from lbalgo.compat.envoy.hosts import OVERPROVISIONING, PANIC, check_settings, locality_from
 from lbalgo.compat.envoy.normalized import Normalized
-from lbalgo.compat.structures import salts_of, structure_check, structure_content, structure_shares
+from lbalgo.compat.structures import hashes_of, salts_of, structure_check, structure_content, structure_shares
 from lbalgo.endpoint import Endpoint
 from lbalgo.errors import ConfigError
 from lbalgo.explaining import Steps
@@ -151,10 +151,8 @@ class Maglev:
         keys = [hosts[slot].key(use_hostname=self.use_hostname_for_hashing) for slot in n.slots.tolist()]
         order = sorted(range(len(keys)), key=keys.__getitem__)
         size, names = self.table_size, [keys[i] for i in order]
-        offset = np.array([xxh64(name) for name in names], dtype=np.uint64) % np.uint64(size)
-        skip = np.array([xxh64(name, SKIP_SEED) for name in names], dtype=np.uint64) % np.uint64(size - 1) + np.uint64(
-            1
-        )
+        offset = hashes_of(names) % np.uint64(size)
+        skip = hashes_of(names, SKIP_SEED) % np.uint64(size - 1) + np.uint64(1)
         turns = rounds(n.weights[order], size)
         table = np.asarray(maglev_fill(turns, offset.astype(np.uint32), skip.astype(np.uint32), size))
         return MaglevTable(n.slots[order][table], salts)
