@@ -1,4 +1,4 @@
-"""The command line: ``lbalgo compare``, ``pick``, ``move`` and ``explain``.
+"""The command line: ``lbalgo compare``, ``pick``, ``move``, ``explain`` and ``simulate``.
 
 Exit status: 0 done; 1 the results could not be written; 2 a wrong option or input, one line on standard error says
 which; 130 interrupted; 141 the reader of the output went away. Results go to standard output, all else to standard
@@ -29,6 +29,7 @@ from lbalgo.cli_input import (
     read_policy,
 )
 from lbalgo.cli_output import WIDTH, disruption_to_dict, movement, row_to_dict, shown, table
+from lbalgo.cli_simulate import add_simulate, simulate
 from lbalgo.cli_sources import Source, add_source, read_source
 from lbalgo.endpoint import Endpoint
 from lbalgo.errors import ConfigError, LBError, NoBackend
@@ -116,6 +117,8 @@ def _parser() -> argparse.ArgumentParser:
     four = commands.add_parser("explain", parents=[pool], help="why a key goes where it goes", epilog=names)
     four.add_argument("key", metavar="KEY", nargs="+")
     four.set_defaults(command=_explain)
+    five = add_simulate(commands, [pool], names)
+    five.set_defaults(command=lambda args: simulate(args, _progress, _drawing))
     for command in (two, three, four):
         add_source(command)
         command.add_argument(
@@ -135,7 +138,7 @@ def _compare(args: argparse.Namespace) -> list[str]:
     if args.add is not None:
         joins = Endpoint(*id_and_weight("--add", args.add, separator=":", default=joins.weight))
         pool.with_member(joins)
-    save = _drawing(args.plot) if args.plot else None
+    save = _drawing(args.plot, lambda plotting, rows: plotting.plot_comparison(rows)) if args.plot else None
     keys: Any = pool.keys(read_keys(args.keys)) if args.keys else pool.usual_keys()
     if keys is None:
         keys = np.arange(KEYS, dtype=np.uint64)
@@ -231,8 +234,8 @@ def _why(error: LBError) -> str:
     return error.why if isinstance(error, ConfigError) and error.parameter in ("before", "after") else str(error)
 
 
-def _drawing(path: str) -> Callable[[list[Row]], None]:
-    """The function that draws the figure; what would stop it is refused before anything is measured."""
+def _drawing(path: str, draw: Callable[[Any, Any], Any]) -> Callable[[Any], None]:
+    """The function that saves what `draw` makes of results; what would stop it is refused before there are any."""
     if not path.endswith((".png", ".pdf", ".svg")):
         raise InputError(f"--plot {path}: must end in .png, .pdf or .svg")
     if not os.access(Path(path).parent, os.W_OK) or Path(path).is_dir():
@@ -244,9 +247,9 @@ def _drawing(path: str) -> Callable[[list[Row]], None]:
     except ImportError as error:
         raise InputError(f"--plot {path}: {error}") from None
 
-    def save(rows: list[Row]) -> None:
+    def save(results: Any) -> None:
         try:
-            plotting.plot_comparison(rows).savefig(path, dpi=150)
+            draw(plotting, results).savefig(path, dpi=150)
         except OSError as error:
             raise InputError(f"--plot {path}: {os.strerror(error.errno or 0)}") from None
 

@@ -18,6 +18,8 @@ from lbalgo.measure import Balance, Disruption, Row
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from lbalgo.sim.result import Result
+
 _BLUE, _GREEN, _ORANGE, _GREY = "#3b6ea5", "#5b8a72", "#d9822b", "#9aa3ab"
 _LABELS = 40  # more names than this on an axis nobody can read
 
@@ -150,6 +152,48 @@ def plot_comparison(rows: Sequence[Row]) -> Figure:
         axis.set_ylim(len(rows) - 0.5, -0.5)
         axis.margins(x=0.08)
     figure.legend(*_handles(axes), loc="outside lower center", ncols=4, frameon=False)
+    return figure
+
+
+def plot_simulation(result: Result) -> Figure:
+    """A run: how many requests took longer than what, and how busy the servers were, over time if that was sampled.
+
+    Parameters
+    ----------
+    result : what `sim.run` returned.
+
+    Raises
+    ------
+    ImportError : matplotlib is not installed.
+
+    Examples
+    --------
+    >>> import lbalgo as lb
+    >>> from lbalgo.sim import Poisson, Scenario, run
+    >>> figure = plot_simulation(run(Scenario(lb.Random(), 2, Poisson(1.0), duration=100.0)))
+    >>> figure.axes[0].get_xlabel()
+    'latency, s'
+    """
+    figure, (tail, busy) = _canvas(2, (11.0, 4.0))
+    levels = np.append(0.0, 1.0 - np.geomspace(1.0, 1e-4, 120)[1:])
+    tail.plot([result.quantile(float(q)) for q in levels], 1.0 - levels, color=_BLUE)
+    tail.set(yscale="log", xlabel="latency, s", ylabel="fraction that took longer")
+    tail.set_title(
+        f"mean {result.mean:.4g} s, p99 {result.quantile(0.99):.4g} s, errors {100 * result.error_rate:.3g} %"
+    )
+    busy.set_ylim(0.0, 1.05)
+    if len(result.times):
+        used = result.busy_over_time / result.slots
+        busy.fill_between(
+            result.times, used.min(axis=1), used.max(axis=1), color=_GREY, alpha=0.4, label="least to most"
+        )
+        busy.plot(result.times, used.mean(axis=1), color=_BLUE, label="mean")
+        busy.set(xlabel="time, s", ylabel="utilisation of the servers")
+        busy.legend(frameon=False)
+    else:
+        busy.bar(np.arange(len(result.ids)), result.utilisation, color=_BLUE, width=0.8)
+        busy.set_ylabel("utilisation")
+        _name_places(busy, result.ids)
     return figure
 
 
