@@ -116,7 +116,7 @@ class HealthHeld:
 
 @dataclass(frozen=True, slots=True)
 class Draining:
-    """A backend gets nothing new from `now` on, or is busy again while it drains; it is overdue at `until` (seconds)."""
+    """A backend gets nothing new from `now` on, or is busy again while it drains; overdue at `until` (seconds)."""
 
     now: float
     id: str

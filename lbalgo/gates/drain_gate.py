@@ -26,7 +26,7 @@ class DrainGate:
 
     Parameters
     ----------
-    drain : the signal, of the same balancer; it can have one gate, and has it from its beginning.
+    drain : the signal, of the same balancer; it can have one gate, and has it before the balancer is made.
 
     Raises
     ------
@@ -56,7 +56,7 @@ class DrainGate:
     def __init__(self, drain: Drain) -> None:
         if check_enum("drain", drain, Drain).counts is not None:
             raise ConfigError("drain", drain, "has a gate already")
-        drain.counts = {}
+        drain.counts, drain.observes = {}, True
         self.drain = drain
 
     def full(self) -> frozenset[str]:

@@ -12,8 +12,8 @@ it keeps them until the deadline only, or, with `sticky=False`, not at all.
 A signal hears the ends of requests, not their beginnings, so it cannot count. Either the gate counts for it, exactly,
 or the caller reports `OpenLeases` from `Stats.in_flight` when it likes; until then a drain is not called empty.
 
-Costs: an order and a count O(N), as are sync, advance and apply; it observes no outcomes, so that it costs a request
-nothing. Memory O(N).
+Costs: an order and a count O(N), as are sync and apply; advance O(1) between deadlines. Without a gate it observes
+nothing, and costs a request nothing. Memory O(N).
 Source: the life of a target at AWS ELB (draining until the deregistration delay is over, or at once when nothing is in
 flight); Envoy and Kubernetes for the rest of the words.
 """
@@ -68,12 +68,12 @@ class Drain:
     [Draining(now=5.0, id='a', until=35.0), Drained(now=12.0, id='a')]
     """
 
-    observes = False
     evidence = None
 
     def __init__(self, deadline: float = DEADLINE, sticky: bool = True) -> None:
         self.patience = check_duration("deadline", deadline)
         self.sticky = check_bool("sticky", sticky)
+        self.observes = False  # True with a gate: so a balancer asks for news whenever a request has ended
         self.version = 0
         self.deadline: float | None = None
         self.forget_after = FORGET_AFTER
@@ -83,6 +83,7 @@ class Drain:
         self._reached = 0  # the latest instant brought up to date
         self._roster: Roster[Record] = Roster()
         self._column = np.zeros(0, dtype=np.uint8)
+        self._draining = False  # whether any member is
         self._events: list[Event] = []
 
     def reported(self, slot: int, report: Any, now: float) -> None:
@@ -154,8 +155,10 @@ class Drain:
         """
         now, line = check_instant("now", now), self._timeline
         if line is not None and now > line.now:
-            self._roster.forget(line.see(now) - nanoseconds(self.forget_after))
-            self._update()
+            latest = line.see(now)
+            if self.deadline is not None and now >= self.deadline:
+                self._update()
+            self._reached = latest
 
     def apply(self, factors: F64, states: U8) -> None:
         """Write factors of 1, and make those that drain DRAINING."""
@@ -182,7 +185,7 @@ class Drain:
 
     def closed(self) -> frozenset[str]:
         """The ids of the members that keep no sessions any more."""
-        if self._timeline is None or not self._column.any():
+        if self._timeline is None or not self._draining:
             return frozenset()
         now, whole = self._timeline.latest, not self.sticky
         return frozenset(
@@ -250,7 +253,8 @@ class Drain:
     def _update(self) -> None:
         """Bring phases, column, version and deadline up to the latest instant and the latest counts."""
         line, members = self._timeline, self._roster.members
-        if line is not None and any(record.began is not None for record in members.values()):
+        self._draining = line is not None and any(record.began is not None for record in members.values())
+        if line is not None and self._draining:
             draining = [(r.began + self._patience, r) for r in members.values() if r.began is not None]
             late = [(due, r) for due, r in draining if due <= line.latest and r.phase is Phase.DRAINING]
             for due, record in sorted(late, key=lambda entry: entry[0]):

@@ -6,12 +6,23 @@ import math
 import numpy as np
 import pytest
 
-from lbalgo import Balancer, ConfigError, DuplicateBackend, NoBackend, Outcome, RoundRobin, State
+from lbalgo import (
+    Balancer,
+    ConfigError,
+    DuplicateBackend,
+    Lifecycle,
+    NoBackend,
+    Outcome,
+    RoundRobin,
+    SlowStart,
+    State,
+)
 from lbalgo.events import DrainCalledOff, Drained, Draining, DrainOverdue
 from lbalgo.gates import Request, Sticky, Why
 from lbalgo.gates.drain_gate import DrainGate
 from lbalgo.signals.drain import Drain
 from lbalgo.signals.drained import TRANSITIONS, DrainOrder, OpenLeases, Phase, Trigger
+from lbalgo.stages import Stage
 from lbalgo.testing import FakeClock, GateContract, SignalContract
 
 BEGIN, CALL_OFF = DrainOrder.BEGIN, DrainOrder.CALL_OFF
@@ -198,7 +209,7 @@ def test_in_flight_is_kept_new_is_refused_and_the_end_is_told():
     clock.advance(1.0)
     assert drain.phases() == {"a": Phase.DRAINING}
     ours[2].done()
-    balancer.advance()
+    assert events[-1] == Drained(1_700_000_001.0, "a"), "at once"
     assert drain.phases() == {"a": Phase.EMPTY}
     kinds = (Draining, Drained, DrainOverdue)
     began = 1_700_000_000.0
@@ -277,6 +288,38 @@ def test_a_snapshot_goes_on_in_another_process():
     assert other.phases() == {"a": Phase.DRAINING, "b": Phase.EMPTY}
     assert other.deadline == 1027.0
     assert other.snapshot()["members"]["a"] == {"phase": "DRAINING", "draining_for": 3 * 10**9}
+
+
+def test_a_balancer_carries_its_drains_over():
+    clock, drain, balancer, _ = counted()
+    lease = balancer.acquire()
+    balancer.report(lease.backend.id, BEGIN)
+    clock.advance(10.0)
+    balancer.advance()
+    kept = json.loads(json.dumps(balancer.snapshot()))
+    _, other, heir, _ = counted()
+    heir.restore(kept)
+    assert other.phases() == {lease.backend.id: Phase.EMPTY}
+    assert other.deadline == 1_700_000_020.0, "10 s of it are over; the other clock stands at its beginning"
+    assert {heir.acquire().backend.id for _ in range(9)} == {*"abc"} - {lease.backend.id}
+    assert drain.phases() == {lease.backend.id: Phase.DRAINING}
+
+
+def test_the_lifecycle_follows_a_drain():
+    life, clock = Lifecycle(), FakeClock()
+    drain = Drain(30.0)
+    gates = [DrainGate(drain)]
+    signals = [drain, SlowStart(10.0)]
+    balancer = Balancer(RoundRobin(), ["a", "b"], signals=signals, gates=gates, clock=clock, seed=0, on_event=life)
+    leases = [balancer.acquire() for _ in range(2)]
+    balancer.report("a", BEGIN)
+    assert life["a"].stage is Stage.DRAINING
+    for lease in leases:
+        lease.done()
+    life.count(balancer.stats().in_flight, clock())
+    assert (life["a"].stage, drain.phases()) == (Stage.DRAINED, {"a": Phase.EMPTY})
+    balancer.report("a", CALL_OFF)
+    assert life["a"].stage is Stage.WARMING
 
 
 def test_a_restored_drain_with_a_gate_counts_its_own_process():
