@@ -10,6 +10,8 @@ from lbalgo.policies.least_loaded import LeastConnections, LeastLoaded, Ties
 from lbalgo.policies.maglev import Maglev
 from lbalgo.policies.multi_probe import MultiProbe
 from lbalgo.policies.power_of_two import PowerOfTwo
+from lbalgo.policies.prequal import Prequal
+from lbalgo.policies.probe_pool import Probe
 from lbalgo.policies.rendezvous import Rendezvous
 from lbalgo.policies.ring_hash import Lookup, RingHash
 from lbalgo.policies.round_robin import RoundRobin, WeightedRoundRobin
@@ -35,6 +37,8 @@ __all__ = [
     "Maglev",
     "MultiProbe",
     "PowerOfTwo",
+    "Prequal",
+    "Probe",
     "Random",
     "RandomSubset",
     "Rendezvous",
