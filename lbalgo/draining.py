@@ -145,7 +145,7 @@ def check_drain(p99: float, drain: float, grace: float, pre_stop: float, propaga
         findings.append(Finding("grace", consequence, f"set grace to {_s(good_kill)} or more", Severity.ERROR))
     elif good_kill > kill:
         if stops <= kill:
-            consequence = f"with what is to be set above, the drain is cut short after {_s(max(kill - good_hook, 0))}"
+            consequence = f"with what is to be set above, the drain is cut short after {_s(kill - good_hook)}"
         elif hook >= kill:
             consequence = "the drain never begins"
         else:
