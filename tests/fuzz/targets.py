@@ -176,11 +176,11 @@ backend web
   server a 10.0.0.1:80 weight 10 check slowstart 30s
   server b 10.0.0.2:80 weight 20 backup check observe layer7 error-limit 5 on-error mark-down
 """
-NGINX = b"""http { upstream web { hash $request_uri consistent; server 10.0.0.1:80 weight=3 max_fails=2 fail_timeout=30s;
+NGINX = b"""http { upstream web { hash $request_uri consistent; server 10.0.0.1:80 weight=3 max_fails=2 fail_timeout=9s;
 server 10.0.0.2:80; server unix:/tmp/x down; } server { location / { proxy_pass http://web;
 proxy_next_upstream error timeout http_503; } } }
 """
-ENVOY = b"""{"name": "web", "type": "STATIC", "lb_policy": "RING_HASH", "ring_hash_lb_config": {"minimum_ring_size": 64},
+ENVOY = b"""{"name": "web", "type": "STATIC", "lb_policy": "RING_HASH", "ring_hash_lb_config": {"minimum_ring_size": 9},
 "outlier_detection": {"consecutive_5xx": 3, "interval": "5s"}, "common_lb_config": {"healthy_panic_threshold":
 {"value": 40}}, "load_assignment": {"cluster_name": "web", "endpoints": [{"priority": 0, "lb_endpoints": [{"endpoint":
 {"address": {"socket_address": {"address": "10.0.0.1", "port_value": 80}}}, "load_balancing_weight": 3}]}]}}
