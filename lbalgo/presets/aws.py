@@ -235,11 +235,11 @@ def nlb(*, udp: bool = False, deregistration_delay: float = DEREGISTRATION_DELAY
         (
             "The hash of TCP flows has the sequence number in it; keys here are what the caller makes them.",
             "Passive health checks, which cannot be configured there, are left out.",
-            "Half-open connections are not tracked there; here the table has a part of its own for them.",
+            "Half-open connections are not tracked there; here flows of one packet have a part of the table.",
         ),
         FAIL_OPEN,
     )
 
 
 def _nlb_parts(probing: Probing, delay: float, idle: float) -> Any:
-    return (ActiveHealth.of(probing), Drain(delay)), (FlowTable(idle=idle),)
+    return (ActiveHealth.of(probing), Drain(delay)), (FlowTable(idle=idle, young_idle=idle),)

@@ -82,7 +82,7 @@ def katran(
             "What is done when few reals are healthy: the panic threshold of 50 % is ours.",
         ),
         (
-            "Each core has a connection table there; here is one in two parts, so that no flood pushes out an old flow.",
+            "Each core has a connection table there; here is one in two parts, so that no flood pushes old flows out.",
             "A real that was taken out keeps its known flows there; here they move when it is unhealthy or gone.",
             "Above 125000 new connections a second and core the table is not written to there; here it always is.",
             "Keys are hashed by XXH64, not by jhash of the 5-tuple; a ready hash goes to the picker's `slot`.",
