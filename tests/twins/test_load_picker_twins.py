@@ -148,3 +148,14 @@ def test_same_answers_when_one_backend_is_nearly_all_of_the_weight(choices):
     )
     calls = [("pick", None), ("walk", 20), ("drawn", 99)] * 30
     assert answers(plain, calls) == answers(fast, calls)
+
+
+@pytest.mark.parametrize("choices", [2, 3])
+def test_same_draws_whether_or_not_the_last_one_is_new(choices):
+    """One draw in 14 or so is new: of 4 N the last, and one more that does not count, are so often enough."""
+    view = lb.View.of({"a": 26.0} | dict.fromkeys("bcd"[:choices], 1.0))
+    plain, fast = twins(
+        view, np.arange(choices + 1), fast_loads.InFlightCounts(), loads.InFlightCounts(), choices, False, 0
+    )
+    for i in range(600):
+        assert plain.drawn(i * 2**50) == fast.drawn(i * 2**50)
