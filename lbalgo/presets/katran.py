@@ -5,7 +5,7 @@ has there. Around it is the data path's memory: a packet of a known flow goes wh
 says by now; a SYN is always looked up anew (`opening` of `FlowTable.pick`).
 
 Costs: those of the parts; memory for as many flows as there are, up to `capacity`.
-Source: Katran's README and its defaults (KatranLbStructs.h, balancer_consts.h, Vip.h), as of 2024.
+Source: Katran's README and its defaults (KatranLbStructs.h, balancer_consts.h, Vip.h).
 """
 
 from __future__ import annotations
