@@ -34,7 +34,7 @@ from lbalgo.excluding import Either, check_exclude
 from lbalgo.request import FIRST, Request
 from lbalgo.spec import check_integer, check_real
 from lbalgo.types import Backend, Outcome
-from lbalgo.visiting import ADMISSION, is_admission
+from lbalgo.visiting import ADMISSION, Contextual, is_admission
 
 if TYPE_CHECKING:
     from lbalgo.kernels.lease import Lease
@@ -52,6 +52,7 @@ class Attempts(Iterator["Lease[B]"], Generic[B]):
     __slots__ = (
         "balancer",
         "budget",
+        "context",
         "cost",
         "error",
         "exclude",
@@ -77,6 +78,7 @@ class Attempts(Iterator["Lease[B]"], Generic[B]):
         cost: float = 1.0,
         session: Any = None,
         request: Request = FIRST,
+        context: Any = None,
     ) -> None:
         self.left = check_integer("limit", limit, low=1)
         if budget is not None and not is_admission(budget):
@@ -91,6 +93,7 @@ class Attempts(Iterator["Lease[B]"], Generic[B]):
             check_exclude(exclude),
         )
         self.cost, self.session, self.request = check_real("cost", cost, low=0.0), session, request
+        self.context = context
         self.tried: list[str] = []  # in order, the last one last
         self.spared: dict[str, float] = {}  # id to the instant (seconds) until which it asked to be spared
         self.last: Any = None
@@ -142,6 +145,8 @@ class Attempts(Iterator["Lease[B]"], Generic[B]):
         """Who is left out of the next attempt: as many as leave somebody."""
         if not self.tried:
             return self.exclude
+        if self.context is not None:
+            picker = Contextual(picker, self.context)
         resting = {id for id, until in self.spared.items() if until > now}
         last = self.tried[-1]
         for away in (resting.union(self.tried), {*resting, last}, resting, {last}):

@@ -167,6 +167,29 @@ class Gatehouse:
                 raise ConfigError("state['gates']", known, "must be None for a gate that remembers nothing")
 
 
+class Contextual:
+    """A picker whose picks and walks are given a request's context.
+
+    Parameters
+    ----------
+    picker : one that takes contexts.
+    context : of the request.
+    """
+
+    __slots__ = ("backends", "context", "picker")
+
+    def __init__(self, picker: Any, context: Any) -> None:
+        self.picker, self.context, self.backends = picker, context, picker.backends
+
+    def pick(self, key: Any = None, *, exclude: Container[str] = ()) -> Any:
+        """The picker's pick."""
+        return self.picker.pick(key, exclude=exclude, context=self.context)
+
+    def walk(self, key: Any = None) -> Any:
+        """The picker's walk."""
+        return self.picker.walk(key, context=self.context)
+
+
 class Visit:
     """One request past the gates: what they were told of it, and what the affinity gate answered.
 
