@@ -12,9 +12,9 @@ import math
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from lbalgo import Outcome
+from lbalgo import LeastConnections, Outcome, PowerOfTwo
 from lbalgo.active import Stream
-from lbalgo.policies import Prequal, Probe
+from lbalgo.policies import JoinIdleQueue, Prequal, Probe
 
 Hook = Callable[["Servers", float], None]
 
@@ -103,7 +103,19 @@ def prequal(requests: int) -> None:
         print(f"aversion={aversion}: {lost(Prequal(aversion=aversion, age=10.0), requests):.1%} lost")
 
 
-STUDIES: dict[str, Callable[[int], None]] = {"prequal": prequal}
+def mean_time(policy: Any, load: float, requests: int, servers: int = 100) -> float:
+    """Mean time in system, in service times, of so many servers under a policy that counts requests."""
+    return Servers(policy.build([f"b{i}" for i in range(servers)]), load * servers).run(requests)
+
+
+def idle(requests: int) -> None:
+    """Join idle queue beside two choices and the shortest of all queues."""
+    for load in (0.5, 0.9, 0.95):
+        for policy in (JoinIdleQueue(), JoinIdleQueue(choices=2), PowerOfTwo(), LeastConnections()):
+            print(f"load {load} {policy!r}: {mean_time(policy, load, requests):.3f}")
+
+
+STUDIES: dict[str, Callable[[int], None]] = {"prequal": prequal, "idle": idle}
 
 
 def main() -> None:

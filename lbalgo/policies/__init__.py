@@ -3,7 +3,9 @@
 from lbalgo.policies.bounded_load import BoundedLoad
 from lbalgo.policies.by_priority import ByPriority
 from lbalgo.policies.by_zone import ByZone
+from lbalgo.policies.c3 import C3, Feedback
 from lbalgo.policies.hot_key_spread import HotKeySpread
+from lbalgo.policies.join_idle_queue import Idle, JoinIdleQueue
 from lbalgo.policies.jump import Jump
 from lbalgo.policies.jump_back import JumpBack
 from lbalgo.policies.least_loaded import LeastConnections, LeastLoaded, Ties
@@ -23,12 +25,16 @@ from lbalgo.policies.top_k import TopK
 from lbalgo.policies.weighted_random import Random
 
 __all__ = [
+    "C3",
     "Aperture",
     "BoundedLoad",
     "ByPriority",
     "ByZone",
     "DeterministicSubset",
+    "Feedback",
     "HotKeySpread",
+    "Idle",
+    "JoinIdleQueue",
     "Jump",
     "JumpBack",
     "LeastConnections",

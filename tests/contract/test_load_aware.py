@@ -3,13 +3,15 @@
 import pytest
 from hypothesis import settings
 
+from lbalgo.policies.c3 import C3
+from lbalgo.policies.join_idle_queue import JoinIdleQueue
 from lbalgo.policies.prequal import Prequal
 from lbalgo.testing import LoadContract, PolicyContract
 from lbalgo.testing import strategies as some
 
 FEW = settings(max_examples=settings.default.max_examples // 4)
 LAWS = sorted(name for name in vars(LoadContract) if name.startswith("test_"))
-LOADS = [Prequal(), Prequal(probes=0.5, pool=2, remove=0.25, tau=0.5)]
+LOADS = [Prequal(), Prequal(probes=0.5, pool=2, remove=0.25, tau=0.5), JoinIdleQueue(), C3(), C3(alpha=0.3, tau=1.0)]
 
 
 @pytest.mark.parametrize("law", LAWS)
@@ -25,4 +27,30 @@ class TestPrequal(PolicyContract):
     policy = Prequal()
     weights = some.weights(1e-300, 1e300)
     max_size = 150
+    settings = FEW
+
+
+class TestJoinIdleQueue(PolicyContract):
+    policy = JoinIdleQueue(choices=2)
+    weights = some.weights(1e-300, 1e300)
+    max_size = 150
+    settings = FEW
+
+
+class TestJoinIdleQueueTold(PolicyContract):
+    policy = JoinIdleQueue(told=True)
+    max_size = 33
+    settings = FEW
+
+
+class TestC3(PolicyContract):
+    policy = C3()
+    max_size = 150
+    settings = FEW
+
+
+class TestC3Few(PolicyContract):
+    policy = C3(choices=2)
+    weights = some.weights(1e-300, 1e300)
+    max_size = 33
     settings = FEW
