@@ -18,7 +18,8 @@ cdef enum:
 cdef enum:
     BY_LOAD = 0
     BY_TICKET = 1
-    BY_CALL = 2
+    BY_PICK = 2
+    BY_CALL = 3
 cdef enum:
     SUCCESS = 0
     CODES = 7
@@ -48,7 +49,8 @@ cdef class Engine:
     cdef readonly int mode
     cdef bint timed, keyed
     cdef public bint touched, silent
-    cdef list pickers
+    cdef list pickers, loads
+    cdef dict index
     cdef public list tokens, courses
     cdef public double[::1] failing, faulty, fails_after, cold, cooling
     cdef public long long[::1] fail_code, fault_code
@@ -63,7 +65,8 @@ cdef class Engine:
     cpdef bint go(self, long long events) except -1
     @cython.locals(i=Py_ssize_t, client=Py_ssize_t, work=double, number=cython.longlong, cost=double, job=Py_ssize_t)
     cdef inline int _arrive(self) except -1
-    @cython.locals(job=Py_ssize_t, server=Py_ssize_t, by_load=LoadPicker, by_ticket=TicketPicker, load=LoadState)
+    @cython.locals(job=Py_ssize_t, server=Py_ssize_t, by_load=LoadPicker, by_ticket=TicketPicker, load=LoadState,
+                   told=LoadState)
     cpdef inline Py_ssize_t admit(self, Py_ssize_t client, long long number, object key, double cost) except -2
     cpdef Py_ssize_t put(self, Py_ssize_t client, long long number, Py_ssize_t server, object token) except -2
     @cython.locals(job=Py_ssize_t, stations=Stations)
@@ -76,7 +79,7 @@ cdef class Engine:
     cpdef expire(self, Py_ssize_t job, double when)
     @cython.locals(server=Py_ssize_t, at=Py_ssize_t, began=double, number=cython.longlong)
     cdef inline int _over(self, Py_ssize_t job, long long code) except -1
-    @cython.locals(server=Py_ssize_t, by_load=LoadPicker)
+    @cython.locals(server=Py_ssize_t, by_load=LoadPicker, told=LoadState)
     cpdef inline int tell(self, Py_ssize_t job, long long code) except -1
     cpdef inline int record(self, Py_ssize_t client, long long number, Py_ssize_t server, double began, long long code) except -1
     cpdef refuse(self, str reason, Py_ssize_t client, long long number, double began)

@@ -22,8 +22,9 @@ cdef class EventQueue:
     cdef readonly long long what, stamp
     cdef Py_ssize_t size, room, spare
     cdef long long day, slack
-    cdef double rate
+    cdef double rate, soonest
     cdef double[::1] events
+    cdef long long[::1] marks
     cdef int[::1] pages
     @cython.locals(event=Py_ssize_t)
     cpdef int push(self, double when, long long what, long long stamp) except -1
@@ -46,4 +47,5 @@ cdef class EventQueue:
 cdef object floats(Py_ssize_t n)
 cdef object integers(Py_ssize_t n)
 cdef object places(Py_ssize_t n)
-cdef object wider(object column, Py_ssize_t n)
+cdef tuple twofold(Py_ssize_t n, object kind)
+cdef tuple wider(object numbers, object integers, Py_ssize_t n)

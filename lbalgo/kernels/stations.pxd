@@ -1,5 +1,5 @@
 cimport cython
-from lbalgo.kernels.event_queue cimport EventQueue, floats, integers, wider
+from lbalgo.kernels.event_queue cimport EventQueue, floats, twofold, wider
 
 cdef enum:
     SLOTS = 0
@@ -10,16 +10,16 @@ cdef enum:
     MOST = 5
     FIRST = 6
     LAST = 7
-    COUNTS = 8
 cdef enum:
-    SINCE = 0
-    BUSY = 1
-    JOBS = 2
-    VIRTUAL = 3
-    SPEED = 4
-    SLOWNESS = 5
-    TURN = 6
-    GAUGES = 8  # a cache line; the plain twin has no use for the gap
+    SINCE = 4
+    BUSY = 5
+    JOBS = 6
+    SLOWNESS = 7
+cdef enum:
+    VIRTUAL = 0
+    SPEED = 1
+    TURN = 2
+    RARE = 3
 cdef enum:
     PLACE = 0
     SERVER = 1
@@ -29,13 +29,16 @@ cdef enum:
     LEFT = 5
     CLIENT = 6
     VERDICT = 7
-    LINKS = 8
 cdef enum:
-    WORK = 0
-    AT = 1
-    BEGAN = 2
-    KEY = 3
-    WORKS = 4
+    WORK = 4
+    AT = 5
+    BEGAN = 6
+    KEY = 7
+cdef enum:
+    GAUGES = 8
+    COUNTS = 16
+    WORKS = 8
+    LINKS = 16
 
 cdef enum:
     ENDS = 0
@@ -49,6 +52,8 @@ cdef enum:
     SHARED = 4
     GONE = 5
 cdef enum:
+    NUMBERS = 1073741823
+cdef enum:
     ACCEPTED = -1
     FULL = 3
     REFUSED = 4
@@ -61,8 +66,8 @@ cdef class Stations:
     cdef readonly Py_ssize_t servers, room
     cdef Py_ssize_t spare
     cdef readonly long long taken
-    cdef long long[::1] counts, links
-    cdef double[::1] gauges, works
+    cdef int[::1] counts, links
+    cdef double[::1] gauges, works, rare
     @cython.locals(job=Py_ssize_t, at=Py_ssize_t)
     cpdef Py_ssize_t take(self) except -1
     cpdef int free(self, Py_ssize_t job) except -1
@@ -75,11 +80,11 @@ cdef class Stations:
     cpdef bint ended(self, Py_ssize_t job, long long mark, double now) except -1
     @cython.locals(server=Py_ssize_t, at=Py_ssize_t, after=Py_ssize_t)
     cdef inline int _leave(self, Py_ssize_t job, double now) except -1
-    @cython.locals(job=Py_ssize_t, at=Py_ssize_t, gauge=Py_ssize_t)
+    @cython.locals(job=Py_ssize_t, at=Py_ssize_t, rare=Py_ssize_t)
     cpdef Py_ssize_t shared_end(self, Py_ssize_t server, long long mark, double now) except -2
     @cython.locals(link=Py_ssize_t)
     cdef void _unroot(self, Py_ssize_t server, Py_ssize_t job) noexcept
-    @cython.locals(job=Py_ssize_t, pace=double, rest=double, due=double, at=Py_ssize_t, gauge=Py_ssize_t)
+    @cython.locals(job=Py_ssize_t, pace=double, rest=double, due=double, at=Py_ssize_t, rare=Py_ssize_t)
     cdef int _next_end(self, Py_ssize_t server, double now) except -1
     @cython.locals(present=cython.longlong, slots=cython.longlong, speed=double)
     cdef inline double _pace(self, Py_ssize_t server) noexcept
@@ -87,9 +92,9 @@ cdef class Stations:
     cdef inline void tick(self, Py_ssize_t server, double now) noexcept
     @cython.locals(server=Py_ssize_t, place=cython.longlong)
     cpdef int cancel(self, Py_ssize_t job, double now) except -1
-    @cython.locals(job=Py_ssize_t, before=double, done=double, gauge=Py_ssize_t)
+    @cython.locals(job=Py_ssize_t, before=double, done=double, gauge=Py_ssize_t, rare=Py_ssize_t)
     cpdef set_speed(self, Py_ssize_t server, double speed, double now)
-    @cython.locals(job=Py_ssize_t, link=Py_ssize_t, at=Py_ssize_t, gauge=Py_ssize_t)
+    @cython.locals(job=Py_ssize_t, link=Py_ssize_t, at=Py_ssize_t, rare=Py_ssize_t)
     cpdef list crash(self, Py_ssize_t server, double now)
     cpdef restart(self, Py_ssize_t server, double now)
     cdef inline bint _before(self, Py_ssize_t one, Py_ssize_t two) noexcept

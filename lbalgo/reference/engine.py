@@ -4,9 +4,9 @@ Time is virtual: it jumps from one event to the next. Arrivals come in blocks fr
 queue; whichever of the next arrival and the next event is earlier happens, the event if both are at one instant. What
 is rare (members change, servers fail, reports are made) are *plans*, plain functions called at their instant.
 
-Who chooses is one of three, and it makes no difference but in speed: a picker by live load, compiled; a picker by
-ticket, compiled; or, for all else, a function that acquires and one that is told the end (a `Balancer` behind them).
-The loads and pickers are the library's, called as the `Balancer` calls them.
+Who chooses is one of four, and it makes no difference but in speed: a picker by live load, compiled; a picker by
+ticket, compiled; any other picker; or, for all else, a function that acquires and one that is told the end (a
+`Balancer` behind them). Loads and pickers are called as the `Balancer` calls them.
 
 What a request does beyond one try (time out, be tried again, be hedged) is not known here: its *course* is told how
 each job ended and answers for the request.
@@ -22,6 +22,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+from lbalgo.errors import NoBackend
 from lbalgo.types import OUTCOME_CODES, Outcome
 
 try:  # the compiler needs to see this import; at run time nobody needs Cython installed
@@ -32,14 +33,14 @@ except ModuleNotFoundError:
 if not cython.compiled:
     from lbalgo.reference.event_queue import EventQueue, floats, integers
     from lbalgo.reference.load_picker import LoadPicker
-    from lbalgo.reference.loads import InFlightCounts
+    from lbalgo.reference.loads import InFlightCounts, LoadState
     from lbalgo.reference.pickers import TicketPicker
     from lbalgo.reference.stations import BEGAN, CLIENT, KEY, LINKS, NUMBER, SERVER, VERDICT, WORKS, Stations
     from lbalgo.reference.streams import Stream
 
     ENDS, SHARES, ANSWERS, EXPIRES, PLAN = range(5)  # kinds of event; the first two are the stations' own
     KINDS, KIND = 3, 7  # bits of an event's integer that say which kind, and their mask
-    BY_LOAD, BY_TICKET, BY_CALL = range(3)  # who chooses
+    BY_LOAD, BY_TICKET, BY_PICK, BY_CALL = range(4)  # who chooses
     SUCCESS, CODES = 0, 7  # the code of that outcome, and how many there are
     UNSEEN, BLOCK = -1, 4096  # no key, server or owner; latencies handed on at a time
 
@@ -109,6 +110,8 @@ class Engine:
         self.mode, self.timed = BY_CALL, False
         self.silent = False  # loads hear of nobody's requests: somebody else writes them
         self.pickers: list[Any] = []
+        self.loads: list[LoadState | None] = []  # of pickers of other kinds
+        self.index: dict[str, int] = {}
         self.acquire: Any = None
         self.done: Any = None
         self.course: Any = None
@@ -129,13 +132,17 @@ class Engine:
         self._refill()
 
     def choose_by(self, pickers: list[Any]) -> None:
-        """Compiled pickers, one for each client, choose by themselves; all of one kind."""
+        """Compiled pickers, one for each client, choose by themselves; all of one kind, a slot being a server."""
         self.pickers = pickers
         if type(pickers[0]) is LoadPicker:
             self.mode = BY_LOAD
             self.timed = type(pickers[0].load) is not InFlightCounts
         else:
             self.mode = BY_TICKET
+
+    def pick_by(self, pickers: list[Any], loads: list[Any], index: dict[str, int]) -> None:
+        """Pickers of any kind, one for each client, choose; each with its load or None; the servers by their ids."""
+        self.mode, self.pickers, self.loads, self.index = BY_PICK, [picker.pick for picker in pickers], loads, index
 
     def ask(self, acquire: Any, done: Any) -> None:
         """`acquire(client, key, cost)` gives a server's number and a token, or a reason; `done(token, ...)` ends it."""
@@ -237,6 +244,18 @@ class Engine:
         elif self.mode == BY_TICKET:
             by_ticket: TicketPicker = self.pickers[client]
             server = by_ticket._next(key)
+        elif self.mode == BY_PICK:
+            told = self.loads[client]
+            if told is not None:
+                told.advance(self.now)
+            try:
+                server = self.index[self.pickers[client](key).id]
+            except NoBackend as refusal:
+                self.stations.free(job)
+                self.refuse(refusal.reason, client, number, self.now)
+                return -1
+            if told is not None:
+                told.start_(server, cost, self.now)
         else:
             answer = self.acquire(client, key, cost)
             if type(answer) is str:
@@ -325,6 +344,10 @@ class Engine:
                 return 0
             by_load: LoadPicker = self.pickers[self.stations.links[LINKS * job + CLIENT]]
             by_load.load.finish_(server, code, self.now - self.stations.works[WORKS * job + BEGAN], self.now)
+        elif self.mode == BY_PICK:
+            told = self.loads[self.stations.links[LINKS * job + CLIENT]]
+            if told is not None:
+                told.finish_(server, code, self.now - self.stations.works[WORKS * job + BEGAN], self.now)
         elif self.mode == BY_CALL:
             token, self.tokens[job] = self.tokens[job], None
             self.done(token, server, code)

@@ -55,7 +55,8 @@ class EventQueue:
         self.count, self.day, self.slack = 0, 0, SAVED
         self.rate = 1.0  # days a second
         self.when, self.what, self.stamp = 0.0, 0, 0
-        self.events = floats(FIELDS * LEAST)
+        self.soonest = 0.0  # nothing is due before
+        self.events, self.marks = twofold(FIELDS * LEAST, np.int64)
         self.room, self.spare = LEAST, -1
         self._offer(0)
         self._pages(LEAST)
@@ -65,10 +66,12 @@ class EventQueue:
         if self.spare < 0:
             self._grow()
         event = self.spare
-        self.spare = int(self.events[event + THEN])
+        self.spare = self.marks[event + THEN]
         self.events[event + WHEN] = when
-        self.events[event + WHAT] = what
-        self.events[event + STAMP] = stamp
+        self.marks[event + WHAT] = what
+        self.marks[event + STAMP] = stamp
+        if when < self.soonest:
+            self.soonest = when
         self._insert(event, when)
         self.count += 1
         if self.count > self.size or self.slack < 0:
@@ -84,24 +87,24 @@ class EventQueue:
         if last < 0:
             self.pages[page] = event
         elif when >= self.events[last + WHEN]:
-            self.events[last + THEN] = event
+            self.marks[last + THEN] = event
         else:
             before, at = -1, self.pages[page]
             while when >= self.events[at + WHEN]:
-                before, at = at, int(self.events[at + THEN])
+                before, at = at, self.marks[at + THEN]
                 self.slack -= 1
             if before < 0:
                 self.pages[page] = event
             else:
-                self.events[before + THEN] = event
-            self.events[event + THEN] = at
+                self.marks[before + THEN] = event
+            self.marks[event + THEN] = at
             return
-        self.events[event + THEN] = -1.0
+        self.marks[event + THEN] = -1
         self.pages[page + 1] = event
 
     def pop(self, limit: float) -> bool:
         """Takes the earliest event out if it is due by `limit`; whether it did."""
-        if self.count == 0:
+        if self.count == 0 or limit < self.soonest:
             return False
         steps = 0
         while True:
@@ -117,14 +120,16 @@ class EventQueue:
         if self.slack > SAVED:
             self.slack = SAVED
         if self.events[event + WHEN] > limit:
+            self.soonest = self.events[event + WHEN]
             return False
+        self.soonest = 0.0
         self.when = self.events[event + WHEN]
-        self.what, self.stamp = int(self.events[event + WHAT]), int(self.events[event + STAMP])
-        after = int(self.events[event + THEN])
+        self.what, self.stamp = self.marks[event + WHAT], self.marks[event + STAMP]
+        after = self.marks[event + THEN]
         self.pages[page] = after
         if after < 0:
             self.pages[page + 1] = -1
-        self.events[event + THEN] = self.spare
+        self.marks[event + THEN] = self.spare
         self.spare = event
         self.count -= 1
         return True
@@ -151,13 +156,13 @@ class EventQueue:
     def _offer(self, low: int) -> None:
         """Events from number `low` on are unused; an event is known by its place in the column."""
         for number in range(low, self.room):
-            self.events[FIELDS * number + THEN] = self.spare
+            self.marks[FIELDS * number + THEN] = self.spare
             self.spare = FIELDS * number
 
     def _grow(self) -> None:
         low = self.room
         self.room = 2 * low
-        self.events = wider(self.events, FIELDS * self.room)
+        self.events, self.marks = wider(self.events, self.marks, FIELDS * self.room)
         self._offer(low)
 
     def _lay_out(self) -> None:
@@ -167,7 +172,7 @@ class EventQueue:
             event = self.pages[2 * page]
             while event >= 0:
                 found.append((self.events[event + WHEN], len(found), event))
-                event = int(self.events[event + THEN])
+                event = self.marks[event + THEN]
         found.sort()  # those of one instant share a page, in order
         size = LEAST
         while size < 2 * len(found):
@@ -195,9 +200,9 @@ class EventQueue:
                 assert day & (self.size - 1) == page and day >= self.day, "an event hangs on its day's page"
                 assert self.events[event + WHEN] >= latest, "a page is in order"
                 latest, found = self.events[event + WHEN], found + 1
-                if self.events[event + THEN] < 0:
+                if self.marks[event + THEN] < 0:
                     assert self.pages[2 * page + 1] == event, "the last event is the last"
-                event = int(self.events[event + THEN])
+                event = self.marks[event + THEN]
         assert found == self.count, "every event is on a page"
 
 
@@ -216,13 +221,24 @@ def places(n: int) -> Any:
     return _aligned(n, np.int32) if cython.compiled else [0] * n
 
 
-def wider(column: Any, n: int) -> Any:
-    """The column with room for `n`, the new places 0."""
+def twofold(n: int, kind: Any) -> tuple[Any, Any]:
+    """Room for so many numbers, and the same room for integers: what is written as one is read as that one only."""
+    size = n * 8 // np.dtype(kind).itemsize
+    return _seen(_aligned(n, np.float64), kind) if cython.compiled else ([0.0] * n, [0] * size)
+
+
+def _seen(column: Any, kind: Any) -> tuple[Any, Any]:
+    return column, column.view(kind)
+
+
+def wider(numbers: Any, integers: Any, n: int) -> tuple[Any, Any]:
+    """The two sides of such a column with room for `n` numbers, the new places 0."""
     if not cython.compiled:
-        return column + [column[0] * 0] * (n - len(column))
-    grown = _aligned(n, np.asarray(column).dtype)
-    grown[: len(column)] = column
-    return grown
+        size = n * len(integers) // len(numbers)
+        return numbers + [0.0] * (n - len(numbers)), integers + [0] * (size - len(integers))
+    grown = _aligned(n, np.float64)
+    grown[: len(numbers)] = numbers
+    return _seen(grown, np.asarray(integers).dtype)
 
 
 def _aligned(n: int, kind: Any) -> Any:

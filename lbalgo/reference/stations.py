@@ -11,8 +11,8 @@ work, so whoever comes or goes changes one event and not all. The ends of a serv
 
 This one text is both twins, as in `lbalgo.reference.pickers`; types are in `kernels/stations.pxd`.
 
-Costs: FIFO O(1) a job; sharing O(log jobs present) amortised; changing a speed and crashing O(jobs); memory 96 bytes a
-job present at once, 128 a server, side by side for a server or job.
+Costs: FIFO O(1) a job; sharing O(log jobs present) amortised; changing a speed and crashing O(jobs); memory 64 bytes a
+job present at once, 96 a server, side by side for a server or job.
 Source: Kleinrock, *Queueing Systems* II, 4.4, for sharing; virtual time after Parekh, Gallager, IEEE/ACM ToN 1 (1993);
 Sleator and Tarjan, "Self-adjusting heaps", SIAM J. Comput. 15 (1986).
 """
@@ -20,6 +20,8 @@ Sleator and Tarjan, "Self-adjusting heaps", SIAM J. Comput. 15 (1986).
 from __future__ import annotations
 
 from collections.abc import Sequence
+
+import numpy as np
 
 from lbalgo.types import OUTCOME_CODES, Outcome
 
@@ -29,14 +31,17 @@ except ModuleNotFoundError:
     from lbalgo.reference import shadow as cython
 
 if not cython.compiled:
-    from lbalgo.reference.event_queue import EventQueue, floats, integers, wider
+    from lbalgo.reference.event_queue import EventQueue, floats, twofold, wider
 
-    SLOTS, SHARING, LIMIT, UP, PRESENT, MOST, FIRST, LAST, COUNTS = range(9)  # of a server; FIRST is a heap's root too
-    SINCE, BUSY, JOBS, VIRTUAL, SPEED, SLOWNESS, TURN, GAUGES = range(8)
-    PLACE, SERVER, MARK, NUMBER, AFTER, LEFT, CLIENT, VERDICT, LINKS = range(9)  # of a job
-    WORK, AT, BEGAN, KEY, WORKS = range(5)  # WORK is left at AT, or under sharing the virtual instant of the end
+    SLOTS, SHARING, LIMIT, UP, PRESENT, MOST, FIRST, LAST = range(8)  # of a server; FIRST is a heap's root too
+    SINCE, BUSY, JOBS, SLOWNESS = range(4, 8)
+    VIRTUAL, SPEED, TURN, RARE = range(4)
+    PLACE, SERVER, MARK, NUMBER, AFTER, LEFT, CLIENT, VERDICT = range(8)  # of a job
+    WORK, AT, BEGAN, KEY = range(4, 8)  # WORK is left at AT, or under sharing the virtual instant of the end
+    GAUGES, COUNTS, WORKS, LINKS = 8, 16, 8, 16  # a cache line each: 8 integers of 32 bits, then 4 numbers
     ENDS, SHARES, KINDS = 0, 1, 3  # a job ends; the first of those that share a server ends; bits that say which kind
     UNUSED, OUTSIDE, WAITING, SERVED, SHARED, GONE = range(6)  # PLACE; GONE is in a queue still, to be passed over
+    NUMBERS = (1 << 30) - 1  # jobs are told apart by number as long as fewer have come in between
     ACCEPTED, REFUSED, FULL = -1, 4, 3  # the last two are codes of outcomes
 
 assert (OUTCOME_CODES[Outcome.LOCAL_ERROR], OUTCOME_CODES[Outcome.OVERLOADED]) == (REFUSED, FULL)
@@ -66,15 +71,16 @@ class Stations:
         limits: Sequence[int],
     ) -> None:
         self.queue, self.servers = queue, len(slots)
-        self.counts, self.gauges = integers(COUNTS * self.servers), floats(GAUGES * self.servers)
+        self.gauges, self.counts = twofold(GAUGES * self.servers, np.int32)
+        self.rare = floats(RARE * self.servers)
         for server in range(self.servers):
             at, gauge = COUNTS * server, GAUGES * server
             self.counts[at + SLOTS], self.counts[at + SHARING] = slots[server], sharing[server]
             self.counts[at + LIMIT], self.counts[at + UP] = limits[server], 1
             self.counts[at + FIRST] = -1
-            self.gauges[gauge + SPEED], self.gauges[gauge + SLOWNESS] = speeds[server], _inverse(speeds[server])
+            self.rare[RARE * server + SPEED], self.gauges[gauge + SLOWNESS] = speeds[server], _inverse(speeds[server])
         self.room, self.spare, self.taken = ROOM, -1, 0
-        self.links, self.works = integers(LINKS * ROOM), floats(WORKS * ROOM)
+        self.works, self.links = twofold(WORKS * ROOM, np.int32)
         self._offer(0)
 
     def take(self) -> int:
@@ -86,7 +92,7 @@ class Stations:
         self.spare = self.links[at + AFTER]
         self.links[at + PLACE] = OUTSIDE
         self.taken += 1
-        self.links[at + NUMBER] = self.taken
+        self.links[at + NUMBER] = (self.taken & NUMBERS) + 1
         return job
 
     def free(self, job: int) -> int:
@@ -117,7 +123,7 @@ class Stations:
             self.counts[at + MOST] = present + 1
         if self.counts[at + SHARING]:
             self.links[link + PLACE] = SHARED
-            self.works[WORKS * job + WORK] = self.gauges[GAUGES * server + VIRTUAL] + work
+            self.works[WORKS * job + WORK] = self.rare[RARE * server + VIRTUAL] + work
             self.links[link + AFTER] = self.links[link + LEFT] = -1
             self.counts[at + FIRST] = self._meld(self.counts[at + FIRST], job)
             self._next_end(server, now)
@@ -169,12 +175,12 @@ class Stations:
 
     def shared_end(self, server: int, mark: int, now: float) -> int:
         """The job that has ended if an event of kind SHARES is true, and it has left; else -1."""
-        at, gauge = COUNTS * server, GAUGES * server
-        if self.gauges[gauge + TURN] != mark:
+        at, rare = COUNTS * server, RARE * server
+        if self.rare[rare + TURN] != mark:
             return -1
         self.tick(server, now)
         job: int = self.counts[at + FIRST]
-        self.gauges[gauge + VIRTUAL] = self.works[WORKS * job + WORK]
+        self.rare[rare + VIRTUAL] = self.works[WORKS * job + WORK]
         self._unroot(server, job)
         self.counts[at + PRESENT] -= 1
         self.links[LINKS * job + PLACE] = OUTSIDE
@@ -187,27 +193,27 @@ class Stations:
 
     def _next_end(self, server: int, now: float) -> int:
         """Puts in when the first of those that share a server will end, as things are."""
-        at, gauge = COUNTS * server, GAUGES * server
-        self.gauges[gauge + TURN] += 1.0
+        at, rare = COUNTS * server, RARE * server
+        self.rare[rare + TURN] += 1.0
         job = self.counts[at + FIRST]
         while job >= 0 and self.links[LINKS * job + PLACE] == GONE:
             self._unroot(server, job)
             self._free(job)
             job = self.counts[at + FIRST]
         if job < 0:
-            self.gauges[gauge + VIRTUAL] = 0.0
+            self.rare[rare + VIRTUAL] = 0.0
             return 0
         pace = self._pace(server)
         if pace > 0.0:
-            rest = self.works[WORKS * job + WORK] - self.gauges[gauge + VIRTUAL]
+            rest = self.works[WORKS * job + WORK] - self.rare[rare + VIRTUAL]
             due = now + rest / pace if rest > 0.0 else now
-            self.queue.push(due, SHARES | server << KINDS, int(self.gauges[gauge + TURN]))
+            self.queue.push(due, SHARES | server << KINDS, int(self.rare[rare + TURN]))
         return 0
 
     def _pace(self, server: int) -> float:
         """Work a second that each job of a server that shares is given."""
         present, slots = self.counts[COUNTS * server + PRESENT], self.counts[COUNTS * server + SLOTS]
-        speed: float = self.gauges[GAUGES * server + SPEED]
+        speed: float = self.rare[RARE * server + SPEED]
         return speed if present <= slots else speed * slots / present
 
     def tick(self, server: int, now: float) -> None:
@@ -219,7 +225,7 @@ class Stations:
         self.gauges[gauge + JOBS] += present * span
         self.gauges[gauge + BUSY] += (present if present < slots else slots) * span
         if self.counts[at + SHARING] and present > 0:
-            self.gauges[gauge + VIRTUAL] += span * self._pace(server)
+            self.rare[RARE * server + VIRTUAL] += span * self._pace(server)
 
     def cancel(self, job: int, now: float) -> int:
         """The job is over, and its server does not go on with it."""
@@ -241,8 +247,8 @@ class Stations:
     def set_speed(self, server: int, speed: float, now: float) -> None:
         """From now on each slot of the server does so much work a second."""
         self.tick(server, now)
-        gauge = GAUGES * server
-        before, self.gauges[gauge + SPEED] = self.gauges[gauge + SPEED], speed
+        gauge, rare = GAUGES * server, RARE * server
+        before, self.rare[rare + SPEED] = self.rare[rare + SPEED], speed
         self.gauges[gauge + SLOWNESS] = _inverse(speed)
         if self.counts[COUNTS * server + SHARING]:
             self._next_end(server, now)
@@ -266,10 +272,10 @@ class Stations:
                     self.links[link + PLACE] = OUTSIDE
                     self.links[link + MARK] += 1
                     lost.append((self.links[link + NUMBER], job))
-        at, gauge = COUNTS * server, GAUGES * server
+        at, rare = COUNTS * server, RARE * server
         self.counts[at + UP], self.counts[at + PRESENT], self.counts[at + FIRST] = 0, 0, -1
-        self.gauges[gauge + VIRTUAL] = 0.0
-        self.gauges[gauge + TURN] += 1.0
+        self.rare[rare + VIRTUAL] = 0.0
+        self.rare[rare + TURN] += 1.0
         lost.sort()
         return [job for _, job in lost]
 
@@ -310,7 +316,7 @@ class Stations:
     def _grow(self) -> None:
         low = self.room
         self.room = 2 * low
-        self.links, self.works = wider(self.links, LINKS * self.room), wider(self.works, WORKS * self.room)
+        self.works, self.links = wider(self.works, self.links, WORKS * self.room)
         self._offer(low)
 
     def where(self, job: int) -> int:

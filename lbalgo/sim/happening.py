@@ -143,6 +143,7 @@ class Happening:
         scenario, n = run.scenario, len(run.ids)
         areas = self.areas(engine.now) - self.base
         groups = [group for group in scenario.servers for _ in range(group.count)]
+        latencies, histogram = run.kept_as()
         slots = np.array([group.slots for group in groups], dtype=np.int64)
         looks = np.array(self.looks).reshape(len(self.looks), n, 2)
         spans = np.diff([0.0, *self.times])[:, None]
@@ -156,8 +157,8 @@ class Happening:
             events=engine.events,
             outcomes={outcome: engine.counts[code] for code, outcome in enumerate(OUTCOMES) if engine.counts[code]},
             refusals=dict(sorted(engine.refusals.items())),
-            latencies=np.concatenate(run.kept) if run.kept else np.empty(0),
-            histogram=run.histogram,
+            latencies=latencies,
+            histogram=histogram,
             received=np.array(engine.received, dtype=np.int64),
             answered=np.array(engine.answered, dtype=np.int64).reshape(n, len(OUTCOMES)),
             busy=areas[:, 0],

@@ -1,11 +1,12 @@
 """`run`: from a scenario to its result.
 
 What is made here: the engine with its queue and stations, the stream of random numbers for each purpose, and who
-chooses. Pickers that the engine can call by itself (the library's own, with nothing around them) it calls by itself;
-for all else there is one `Balancer` for each client, told virtual time. Which of the two it is cannot be seen in a
-result, only in how long it takes: tests compare them bit for bit.
+chooses. Pickers with nothing around them the engine calls by itself; for all else there is one `Balancer` for each
+client, told virtual time. Which of the two it is cannot be seen in a result, only in how long it takes: tests compare
+them bit for bit.
 
-Costs: about 50 ns an event where compiled pickers choose, 1 us where a `Balancer` does, more if it has signals.
+Costs: about 60 ns an event where compiled pickers choose, 300 where a `Balancer` does, more if it has signals
+(`python -m benchmarks.simulator`).
 """
 
 from __future__ import annotations
@@ -15,7 +16,18 @@ from typing import Any
 
 import numpy as np
 
-from lbalgo.active import Balancer, Engine, EventQueue, LoadPicker, Stations, Stream, TicketPicker, VirtualClock
+from lbalgo.active import (
+    Balancer,
+    Engine,
+    EventQueue,
+    ForeignLoad,
+    LoadPicker,
+    LoadState,
+    Stations,
+    Stream,
+    TicketPicker,
+    VirtualClock,
+)
 from lbalgo.errors import ConfigError, NoBackend
 from lbalgo.estimators import LogHistogram
 from lbalgo.sim.changes import MEMBERSHIP
@@ -23,14 +35,15 @@ from lbalgo.sim.courses import Courses, reason
 from lbalgo.sim.happening import Happening
 from lbalgo.sim.result import Result
 from lbalgo.sim.scenario import Scenario
-from lbalgo.types import Outcome
+from lbalgo.types import F64, Outcome
 from lbalgo.view import View
 
 ARRIVALS, WORK, CLIENTS, KEYS, COSTS, COINS, CHOICES, COPIES = range(8)  # purposes of streams
 STRETCH = 1 << 17  # events between two reports of progress, and two looks at whether somebody has pressed Ctrl-C
 OUTCOMES = tuple(Outcome)
-LOW, HIGH, STEPS = 1e-6, 1e9, 32  # seconds that a histogram tells apart; 1.1 % error
-EDGES = LOW * np.exp2(np.arange(50 * STEPS) / STEPS)  # latencies between two of them are counted at once
+LOW, HIGH, STEPS = 2.0**-30, 2.0**40, 32  # seconds that a histogram tells apart, and its buckets to a doubling: 1.1 %
+SHIFT = 45  # bits of a latency that are dropped before it is tallied; 7 are left of its fraction: .4 %
+LEAST, MOST = (int(np.array(edge).view(np.int64)) >> SHIFT for edge in (LOW, HIGH))
 
 
 def run(scenario: Scenario, *, progress: Callable[[float], object] | None = None) -> Result:
@@ -82,6 +95,7 @@ class Run:
         )
         self.kept: list[Any] = []
         self.histogram = LogHistogram(LOW, HIGH, STEPS) if scenario.histogram else None
+        self.tally = np.zeros(MOST - LEAST + 1, dtype=np.int64)
         keys = scenario.keys
         self.engine = Engine(
             queue,
@@ -112,19 +126,17 @@ class Run:
         if around or any(isinstance(change, MEMBERSHIP) for change in scenario.changes):
             return False
         view = View.of(scenario.endpoints, panic_below=scenario.panic_below)
-        for seed in seeds:
-            picker = scenario.policy.build(view)
-            if type(picker) not in (LoadPicker, TicketPicker):
-                return False
-            if picker.view.ids != view.ids or (
-                type(picker) is LoadPicker and picker.rows.tolist() != [*range(len(view))]
-            ):
-                return False  # a slot is not the number of a server
-            picker.reseed(seed)
-            self.pickers.append(picker)
         if not view.eligible.any():
             return False  # refusals are a balancer's business
-        self.engine.choose_by(self.pickers)
+        for seed in seeds:
+            picker = scenario.policy.build(view)
+            if hasattr(picker, "reseed"):
+                picker.reseed(seed)
+            self.pickers.append(picker)
+        if all(type(picker) in (LoadPicker, TicketPicker) and picker.view.ids == view.ids for picker in self.pickers):
+            self.engine.choose_by(self.pickers)
+        else:
+            self.engine.pick_by(self.pickers, [_load(picker) for picker in self.pickers], self.index)
         return True
 
     def _by_balancers(self, seeds: list[int]) -> None:
@@ -166,10 +178,18 @@ class Run:
         if self.histogram is None:
             self.kept.append(np.array(latencies))
         else:
-            block = np.array(latencies)
-            found, first, times = np.unique(np.searchsorted(EDGES, block), return_index=True, return_counts=True)
-            for i in range(len(found)):
-                self.histogram.add(float(block[first[i]]), int(times[i]))
+            bits = np.array(latencies).view(np.int64) >> SHIFT
+            self.tally += np.bincount(np.clip(bits, LEAST, MOST) - LEAST, minlength=len(self.tally))
+
+    def kept_as(self) -> tuple[F64, LogHistogram | None]:
+        """All latencies, or the histogram of them."""
+        if self.histogram is not None:
+            found = np.flatnonzero(self.tally)
+            middles = ((found + LEAST << SHIFT) + (1 << SHIFT - 1)).view(np.float64)
+            for value, times in zip(middles.tolist(), self.tally[found].tolist(), strict=True):
+                self.histogram.add(value, times)
+            self.tally[:] = 0
+        return np.concatenate(self.kept) if self.kept else np.empty(0), self.histogram
 
     def go(self, progress: Callable[[float], object] | None = None) -> Result:
         """The rest of the run, and its result."""
@@ -179,6 +199,12 @@ class Run:
         if progress is not None:
             progress(1.0)
         return self.happening.result()
+
+
+def _load(picker: Any) -> LoadState | None:
+    """The picker's load as the engine can tell it."""
+    load = getattr(picker, "load", None)
+    return load if load is None or isinstance(load, LoadState) else ForeignLoad(load)
 
 
 def _feed(scenario: Scenario) -> Iterator[Any]:

@@ -61,6 +61,56 @@ def test_it_cannot_be_seen_who_chooses(policy, clients):
     assert direct.go().fingerprint() == around.go().fingerprint()
 
 
+class Own:
+    """A policy of one's own, with a load in plain Python: two choices, and it sees outcomes, latencies and time."""
+
+    def build(self, view, *, previous=None):
+        return OwnPicker(lb.View.of(view))
+
+    def to_dict(self):
+        return {"type": "Own"}
+
+
+class OwnPicker:
+    def __init__(self, view):
+        self.backends, self.load, self.state = view.backends, self, 1
+        self.flying, self.cost, self.now = [0] * len(view), [1.0] * len(view), 0.0
+
+    def reseed(self, seed):
+        self.state = seed
+
+    def pick(self, key=None, *, exclude=()):
+        self.state = (6364136223846793005 * self.state + 1442695040888963407) % 2**64
+        n = len(self.backends)
+        one, two = (self.state >> 32) % n, (self.state >> 40) % n
+        return self.backends[min(one, two, key=lambda i: (self.flying[i] + 1) * self.cost[i])]
+
+    def walk(self, key=None):
+        return iter(self.backends)
+
+    def started(self, row, cost, now):
+        assert now == self.now
+        self.flying[row] += 1
+
+    def finished(self, row, outcome, latency, now):
+        self.flying[row] -= 1
+        self.cost[row] += 0.1 * (latency - self.cost[row]) if outcome is lb.Outcome.SUCCESS else 1.0
+
+    def advance(self, now):
+        self.now = now
+
+    def at(self, row):
+        return self.cost[row]
+
+
+@pytest.mark.parametrize("policy", [Own(), lb.BoundedLoad(lb.RingHash()), lb.HotKeySpread(lb.Maglev())], ids=repr)
+def test_nor_if_a_picker_is_of_another_kind(policy):
+    scenario = BUSY.but(policy=policy, clients=2, changes=(FailFast(20.0, "server-1", 0.5),), duration=100.0)
+    direct, around = Run(scenario), Run(scenario, by_balancers=True)
+    assert direct.pickers and not around.pickers
+    assert direct.go().fingerprint() == around.go().fingerprint()
+
+
 MIXED = BUSY.but(
     servers=(Servers(5, "fifo", queue_limit=8), Servers(4, "shared", slots=2, sharing=True, speed=0.7)),
     service=LogNormal(1.0, 0.5),
