@@ -45,6 +45,7 @@ HTTP_TIMEOUT, TCP_TIMEOUT = 6.0, 10.0  # seconds; of Network Load Balancers' hea
 HTTP_CODES = HttpCheck(expected=((200, 399),))
 
 ALB_GUIDE = "AWS, User Guide for Application Load Balancers"
+ELB_GUIDE = "AWS, User Guide for Elastic Load Balancing"
 NLB_GUIDE = "AWS, User Guide for Network Load Balancers"
 API = "AWS CloudFormation, AWS::ElasticLoadBalancingV2::TargetGroup"
 ALB_CHECKS, NLB_CHECKS = (f"Health checks for {kind} target groups" for kind in ("ALB", "NLB"))
@@ -169,7 +170,7 @@ def alb(
 
 
 def _alb_parts(probing: Probing, delay: float, slow_start: float, mitigation: bool, sticky: Sticky | None) -> Any:
-    drain = Drain(delay, sticky=False)
+    drain = Drain(delay)
     signals: list[Any] = [ActiveHealth.of(probing), drain]
     if slow_start:
         signals.append(SlowStart(slow_start, floor=FIRST_SHARE, steps=STEPS))
@@ -216,6 +217,7 @@ def nlb(*, udp: bool = False, deregistration_delay: float = DEREGISTRATION_DELAY
         Rendezvous(),
         partial(_nlb_parts, probing, delay, idle),
         (
+            Source("Rendezvous", ELB_GUIDE, "How Elastic Load Balancing works: Routing algorithm (flow hash)"),
             Source("ActiveHealth.interval", API, "HealthCheckIntervalSeconds"),
             Source("ActiveHealth.timeout", API, "HealthCheckTimeoutSeconds"),
             Source("ActiveHealth.rise", API, "HealthyThresholdCount"),

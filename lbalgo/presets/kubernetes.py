@@ -74,10 +74,12 @@ def kubernetes(
         ),
         Source("Balancer.panic_below", PROBES, "a pod that is not ready receives no traffic"),
         Source("Drain.patience", LIFECYCLE, "Termination of Pods: terminationGracePeriodSeconds"),
+        Source("DrainGate", LIFECYCLE, "Termination of Pods: open connections are finished"),
     ]
     unconfirmed = ["What becomes of traffic when all pods of a Service are terminating: here nobody is chosen."]
     if check_bool("client_ip", client_ip):
         sources.append(Source("FlowTable.idle", PROXIES, "Session stickiness timeout: clientIP.timeoutSeconds"))
+        sources.append(Source("FlowTable.draining", LIFECYCLE, "Termination of Pods: no regular traffic"))
         unconfirmed += [
             "Whether the stickiness timeout runs from a client's first connection or from its last, as here.",
             "How many clients are remembered: the capacity is ours.",
@@ -97,7 +99,7 @@ def kubernetes(
 
 
 def _parts(grace_period: float, probing: Probing, client_ip: bool) -> Any:
-    drain = Drain(grace_period, sticky=False)
+    drain = Drain(grace_period)
     gates: tuple[Any, ...] = (DrainGate(drain),)
     if client_ip:
         gates = (*gates, FlowTable(idle=AFFINITY, young_idle=AFFINITY, draining=False))

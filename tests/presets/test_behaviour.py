@@ -185,6 +185,9 @@ def test_nlb_flows_stay_when_targets_come_or_are_deregistered_and_move_when_thei
     pool = Pool(nlb(), ["a", "b", "c"])
     pool.wait(31)
     before = pool.picks(KEYS)
+    node = Pool(nlb(), ["c", "b", "a"])
+    node.wait(31)
+    assert node.picks(KEYS) == before, "another node of the load balancer decides alike"
     pool.balancer.update(["a", "b", "c", "d"])
     pool.wait(31)
     fresh = [pool.balancer.picker.pick(key).id for key in KEYS]
@@ -230,6 +233,26 @@ def test_nginx_plus_a_server_that_failed_once_is_out_for_ten_seconds_and_comes_b
         assert pool.shares()["a"] == pytest.approx(3 * factor / (3 * factor + 1), rel=1e-12), age
         pool.wait(1)
     assert pool.shares() == {"a": 0.75, "b": 0.25}
+
+
+def test_nginx_plus_a_server_is_out_for_the_fail_timeout_whenever_it_failed():
+    pool = Pool(nginx_plus(fail_timeout=15), ["a", "b"])
+    pool.wait(4)
+    pool.balancer.acquire(exclude={"b"}).done(Outcome.TIMEOUT)
+    pool.wait(14)
+    assert pool.shares()["a"] == 0.0
+    pool.wait(1)
+    assert pool.shares()["a"] == 0.5
+
+
+def test_nginx_plus_servers_that_are_unavailable_get_nothing_however_many_they_are():
+    pool = Pool(nginx_plus(), ["a", "b", "c"])
+    for sick in ("a", "b"):
+        pool.balancer.acquire(exclude={"a", "b", "c"} - {sick}).done(Outcome.LOCAL_ERROR)
+    assert set(pool.picks(range(20))) == {"c"}
+    pool.balancer.acquire().done(Outcome.LOCAL_ERROR)
+    with pytest.raises(NoBackend, match="no backend is eligible"):
+        pool.balancer.acquire()
 
 
 def test_nginx_plus_one_failed_health_check_is_enough_and_one_passed():
@@ -320,15 +343,12 @@ def test_katran_the_table_is_katrans_own(version):
 
 
 def test_katran_flows_of_tcp_are_never_forgotten_for_silence_those_of_udp_after_thirty_seconds():
-    for udp, forgotten in ((False, False), (True, True)):
+    for udp, packets, forgotten in ((False, 1, False), (False, 2, False), (True, 1, True), (True, 2, True)):
         pool = Pool(katran(table_size=251, udp=udp, capacity=4000), ["a", "b"])
-        before = pool.picks([*KEYS[:400], *KEYS[:400]])[:400]
+        before = pool.picks(packets * [*KEYS[:400]])[:400]
         pool.balancer.update(["a", "b", "c"])
-        assert pool.picks(KEYS[:400]) == before
-        pool.clock.advance(30.0)
-        moved = pool.picks(KEYS[:400]) != before
-        pool.clock.advance(1e9)
-        assert moved is forgotten and (pool.picks(KEYS[:400]) != before) is forgotten
+        pool.clock.advance(30.0 if udp else 1e9)
+        assert (pool.picks(KEYS[:400]) != before) is forgotten
 
 
 def test_katran_a_syn_is_looked_up_anew():
@@ -359,6 +379,17 @@ def test_kubernetes_nothing_goes_to_pods_that_are_not_ready_nor_to_those_that_en
     pool.wait(1, down=["c"])
     assert [event.id for event in kinds(pool.events, DrainOverdue)] == ["a"], "it is killed now"
     lease.done()
+
+
+def test_kubernetes_a_pod_that_ends_is_done_when_its_connections_are():
+    pool = Pool(kubernetes(), ["a", "b"])
+    pool.wait(11)
+    lease = pool.balancer.acquire(exclude={"b"})
+    pool.balancer.report("a", DrainOrder.BEGIN)
+    pool.wait(5)
+    assert not kinds(pool.events, Drained)
+    lease.done()
+    assert [event.id for event in kinds(pool.events, Drained)] == ["a"]
 
 
 def test_kubernetes_three_failed_probes_make_a_pod_unready():

@@ -4,8 +4,9 @@ import pickle
 
 import pytest
 
-from lbalgo import ConfigError, Maglev, RoundRobin, State
+from lbalgo import ConfigError, Maglev, NotAdmitted, RoundRobin, SlowStart, State
 from lbalgo.compat.katran import MaglevVersion
+from lbalgo.gates.limits import Limits
 from lbalgo.gates.sticky import Fallback
 from lbalgo.policies.ring_hash import Lookup
 from lbalgo.presets import (
@@ -139,7 +140,10 @@ DOCUMENTED = {
     ),
     "kubernetes, ClientIP": (
         kubernetes(client_ip=True),
-        {"Virtual IPs and Service Proxies": {"FlowTable.idle": 10_800}},
+        {
+            "Virtual IPs and Service Proxies": {"FlowTable.idle": 10_800},
+            "Pod Lifecycle, Termination of Pods": {"FlowTable.draining": False},
+        },
     ),
     "cassandra": (
         cassandra(),
@@ -224,6 +228,17 @@ def test_parts_that_are_held_are_the_balancers():
         parts.get(Maglev)
     with pytest.raises(ConfigError):
         parts.get("Drain")
+
+
+def test_further_signals_and_gates_join_the_presets_own():
+    slow, limits = SlowStart(10.0), Limits(pool=1)
+    balancer = alb().balancer(["a", "b"], signals=[slow], gates=[limits], clock=FakeClock(), seed=1)
+    lease = balancer.acquire()
+    with pytest.raises(NotAdmitted):
+        balancer.acquire()
+    lease.done()
+    text = repr(balancer)
+    assert all(part in text for part in ("ActiveHealth", "Drain(", "SlowStart(window=10.0", "DrainGate", "Limits"))
 
 
 def test_what_is_shown():
