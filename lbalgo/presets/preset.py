@@ -149,7 +149,7 @@ class Preset:
         signals: Iterable[Any] = (),
         gates: Iterable[Any] = (),
         **more: Any,
-    ) -> Any:
+    ) -> Balancer[Any]:
         """A balancer of this preset.
 
         Parameters
