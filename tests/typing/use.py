@@ -10,7 +10,7 @@ from typing import Any, TypeVar, assert_type
 import numpy as np
 
 import lbalgo as lb
-from lbalgo import measure
+from lbalgo import measure, presets
 from lbalgo.closing import Connection, Protocol, Step
 from lbalgo.events import Ejected, Event
 from lbalgo.gates import Decision, Limits, Request, RetryBudget
@@ -293,7 +293,17 @@ def measured() -> None:
     assert_type(measure.maglev_size_for(100, 0.001), int)
 
 
+def known_systems() -> None:
+    """Presets give balancers, and parts by their type."""
+    preset = presets.nlb()
+    parts = preset.parts()
+    assert_type(parts.get(lb.FlowTable), lb.FlowTable)
+    assert_type(preset.balancer(HOSTS, parts, seed=1), lb.Balancer[Any])
+    assert_type(preset.values()[0].shown, str)
+    assert_type(preset.unconfirmed, tuple[str, ...])
+
+
 def main() -> None:
     """Runs all of it: what the checkers believe is also so."""
-    for part in (backends, views, tickets, own_parts, shell, measured):
+    for part in (backends, views, tickets, own_parts, shell, measured, known_systems):
         part()
