@@ -15,6 +15,7 @@ import enum
 from functools import partial
 from typing import Any
 
+from lbalgo.draining import ELB_DEREGISTRATION_DELAY
 from lbalgo.errors import ConfigError
 from lbalgo.gates.drain_gate import DrainGate
 from lbalgo.gates.flow_table import FlowTable
@@ -34,7 +35,7 @@ from lbalgo.signals.statistical import Statistical
 from lbalgo.spec import check_bool, check_enum, check_real
 from lbalgo.types import State
 
-DEREGISTRATION_DELAY = 300.0  # seconds; the default of both
+DEREGISTRATION_DELAY = ELB_DEREGISTRATION_DELAY.seconds  # the default of both
 COOKIE = 86_400.0  # seconds; the default of stickiness.lb_cookie.duration_seconds
 STEPS = 20  # ours: each step of a slow start is a twentieth
 FIRST_SHARE = 1.0 / STEPS  # ours: a step at 0 would send nothing
@@ -135,6 +136,8 @@ def alb(
     ]
     unconfirmed = ["The user guide has a health check timeout of 5 s, the CloudFormation page one of 6 s for HTTP."]
     differs = ["A deregistration delay of 0 is refused: let the target leave the pool instead."]
+    if routing is not Routing.ROUND_ROBIN:
+        differs.append("Targets have no weights there; here weights of the backends count.")
     if slow_start:
         sources.append(Source("SlowStart.window", ALB_GUIDE, "Edit target group attributes: Slow start mode"))
         sources.append(Source("SlowStart.aggression", ALB_GUIDE, "Slow start mode: the share increases linearly"))
@@ -231,7 +234,7 @@ def nlb(*, udp: bool = False, deregistration_delay: float = DEREGISTRATION_DELAY
         (
             "Which hash of the 5-tuple, and how it leads to a target: rendezvous hashing is ours.",
             "How many flows are remembered: the capacity is ours.",
-            "Thresholds: editions of the user guide up to 2020 have 3 for both; 5 and 2 are those of the API today.",
+            "Thresholds: older editions of the user guide have 3 for both; 5 and 2 are those of the CloudFormation page.",
             "Whether the first check alone decides on a new target, as here.",
         ),
         (
