@@ -138,6 +138,8 @@ def alb(
     differs = ["A deregistration delay of 0 is refused: let the target leave the pool instead."]
     if routing is not Routing.ROUND_ROBIN:
         differs.append("Targets have no weights there; here weights of the backends count.")
+    if routing is Routing.WEIGHTED_RANDOM:
+        unconfirmed.append("That slow start does not go with weighted random: it is refused here.")
     if slow_start:
         sources.append(Source("SlowStart.window", ALB_GUIDE, "Edit target group attributes: Slow start mode"))
         sources.append(Source("SlowStart.aggression", ALB_GUIDE, "Slow start mode: the share increases linearly"))
@@ -155,7 +157,7 @@ def alb(
         )
         unconfirmed.append(f"How long it takes a recovered target to have its full share: {EASED:g} s are ours.")
         differs.append("An anomalous target loses its traffic step by step there; here at once, by an ejection.")
-        differs.append("Slow start is not for weighted random there; here whoever joins is eased in as well.")
+        differs.append("Only a target that recovers is eased in there; here whoever joins is as well.")
     if sticky is not None:
         sources.append(Source("Sticky.idle", ALB_GUIDE, "Sticky sessions: stickiness.lb_cookie.duration_seconds"))
         sources.append(Source("Sticky.fallback", ALB_GUIDE, "Sticky sessions: a new target, and a new cookie"))
@@ -197,7 +199,7 @@ def nlb(*, udp: bool = False, deregistration_delay: float = DEREGISTRATION_DELAY
     ------
     ConfigError : a parameter is out of its range.
 
-    A TCP connection that is seen to end is forgotten by `gate.end(key)`.
+    A TCP connection that is seen to end is forgotten by `parts.get(FlowTable).end(key)`.
 
     Costs: those of the parts; a flow table's entry a flow.
     Source: AWS, User Guide for Network Load Balancers, Target groups.
@@ -234,7 +236,7 @@ def nlb(*, udp: bool = False, deregistration_delay: float = DEREGISTRATION_DELAY
         (
             "Which hash of the 5-tuple, and how it leads to a target: rendezvous hashing is ours.",
             "How many flows are remembered: the capacity is ours.",
-            "Thresholds: older editions of the user guide have 3 for both; 5 and 2 are those of the CloudFormation page.",
+            "Thresholds: older editions of the user guide have 3 for both; the CloudFormation page has 5 and 2.",
             "Whether the first check alone decides on a new target, as here.",
         ),
         (
