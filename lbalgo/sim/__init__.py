@@ -13,6 +13,7 @@ from lbalgo.sim.running import run
 from lbalgo.sim.scenario import Board, Scenario
 from lbalgo.sim.servers import Servers
 from lbalgo.sim.studies import Study, replicate, sweep, vary
+from lbalgo.sim.telling import Probes, Reports, Vitals, probe
 
 __all__ = [
     "Bimodal",
@@ -34,7 +35,9 @@ __all__ = [
     "Paced",
     "Pareto",
     "Poisson",
+    "Probes",
     "Ramp",
+    "Reports",
     "Result",
     "Retries",
     "Sampled",
@@ -45,10 +48,12 @@ __all__ = [
     "Study",
     "Timeout",
     "UniformKeys",
+    "Vitals",
     "Weigh",
     "ZipfKeys",
     "deploy",
     "interval",
+    "probe",
     "read_toml",
     "replicate",
     "run",

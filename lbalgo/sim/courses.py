@@ -204,7 +204,8 @@ class Courses:
 
     def _send(self, course: _Course, lease: Any, work: float) -> None:
         engine = self.engine
-        job = engine.put(course.client, course.number, self.run.index[lease.backend.id], lease)
+        server = self.run.index[lease.backend.id]
+        job = engine.put(course.client, course.number, server, self.run.token(course.client, server, lease))
         engine.courses[job] = course
         course.open.append(job)
         if self.timeout is not None:

@@ -24,6 +24,7 @@ from lbalgo.sim.keys import read_keys
 from lbalgo.sim.named import named
 from lbalgo.sim.scenario import Board, Scenario
 from lbalgo.sim.servers import Servers
+from lbalgo.sim.telling import Probes, Reports, probe
 
 
 def read_toml(text: str) -> Scenario:
@@ -147,6 +148,28 @@ def _part(where: str, data: Any, room: Any) -> Any:
         raise ConfigError(where, dict(data), str(error)) from None
 
 
+def _telling(kind: type[Any]) -> Callable[[str, Any], Any]:
+    """A reader of reports or probes; what is said is named."""
+
+    def read(name: str, data: Any) -> Any:
+        if not isinstance(data, Mapping):
+            return data
+        given = {key: value for key, value in data.items() if key != "type"}
+        if "says" in given and given["says"] not in SAID:
+            raise ConfigError(f"{name}.says", given["says"], f"must be one of {', '.join(SAID)}")
+        if "says" in given:
+            given["says"] = SAID[given["says"]]
+        try:
+            return kind(**given)
+        except ConfigError as error:
+            raise ConfigError(f"{name}.{error.parameter}", error.value, error.why) from None
+        except TypeError as error:
+            raise ConfigError(name, dict(data), str(error)) from None
+
+    return read
+
+
+SAID = {"probe": probe}
 READERS: dict[str, Callable[[str, Any], Any]] = {
     "policy": _policy,
     "servers": _servers,
@@ -158,6 +181,8 @@ READERS: dict[str, Callable[[str, Any], Any]] = {
     "timeout": _one(Timeout),
     "retries": _one(Retries),
     "hedge": _one(Hedge),
+    "reports": _telling(Reports),
+    "probes": _telling(Probes),
     "board": _one(Board),
     "signals": _machines(lbalgo.signals, "observe"),
     "gates": _machines(lbalgo.gates, "admit", "pick"),

@@ -35,12 +35,14 @@ from lbalgo.sim.courses import Courses, reason
 from lbalgo.sim.happening import Happening
 from lbalgo.sim.result import Result
 from lbalgo.sim.scenario import Scenario
-from lbalgo.types import F64, Outcome
+from lbalgo.sim.telling import Telling
+from lbalgo.types import F64, OUTCOME_CODES, Outcome
 from lbalgo.view import View
 
 ARRIVALS, WORK, CLIENTS, KEYS, COSTS, COINS, CHOICES, COPIES = range(8)  # purposes of streams
 STRETCH = 1 << 17  # events between two reports of progress, and two looks at whether somebody has pressed Ctrl-C
 OUTCOMES = tuple(Outcome)
+CALLED_OFF = OUTCOME_CODES[Outcome.TIMEOUT]  # this and the next one are the client's words, not the server's
 LOW, HIGH, STEPS = 2.0**-30, 2.0**40, 32  # seconds that a histogram tells apart, and its buckets to a doubling: 1.1 %
 SHIFT = 45  # bits of a latency that are dropped before it is tallied; 7 are left of its fraction: .4 %
 LEAST, MOST = (int(np.array(edge).view(np.int64)) >> SHIFT for edge in (LOW, HIGH))
@@ -123,6 +125,7 @@ class Run:
         """Whether pickers choose with nobody in between."""
         scenario = self.scenario
         around = scenario.signals or scenario.gates or scenario.costs is not None or scenario.trying
+        around = around or scenario.reports is not None or scenario.probes is not None
         if around or any(isinstance(change, MEMBERSHIP) for change in scenario.changes):
             return False
         view = View.of(scenario.endpoints, panic_below=scenario.panic_below)
@@ -157,6 +160,7 @@ class Run:
             for client, seed in enumerate(seeds)
         ]
         self.events.clear()
+        self.telling = Telling(self) if scenario.reports is not None or scenario.probes is not None else None
         self.engine.ask(self._acquire, self._done)
         if scenario.trying:
             self.engine.course = Courses(self, Stream(scenario.seed, COPIES))
@@ -169,10 +173,24 @@ class Run:
             lease = self.balancers[client].acquire(key, cost=cost)
         except NoBackend as refusal:
             return reason(refusal)
-        return self.index[lease.backend.id], lease
+        server = self.index[lease.backend.id]
+        return server, self.token(client, server, lease)
 
-    def _done(self, lease: Any, server: int, code: int) -> None:
-        lease.done(OUTCOMES[code])
+    def token(self, client: int, server: int, lease: Any) -> Any:
+        """What `_done` needs to know of a request that is about to be sent."""
+        if self.telling is None:
+            return lease
+        self.telling.sent(client)
+        return client, lease, self.clock.now, self.stations.present(server)
+
+    def _done(self, token: Any, server: int, code: int) -> None:
+        if self.telling is None:
+            token.done(OUTCOMES[code])
+        else:
+            client, lease, began, met = token
+            lease.done(OUTCOMES[code])
+            if code < CALLED_OFF:
+                self.telling.answered(client, server, code, self.clock.now - began, met)
 
     def _take(self, latencies: Any) -> None:
         if self.histogram is None:

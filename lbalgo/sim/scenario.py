@@ -19,6 +19,7 @@ from lbalgo.sim.courses import Hedge, Retries, Timeout
 from lbalgo.sim.distributions import Distribution, Exponential
 from lbalgo.sim.keys import Keys
 from lbalgo.sim.servers import Servers
+from lbalgo.sim.telling import Probes, Reports
 from lbalgo.spec import check_bool, check_integer, check_real
 from lbalgo.spec import from_dict as parsed
 from lbalgo.spec import to_dict as plain
@@ -57,6 +58,16 @@ class Board:
     from_dict: ClassVar[Any] = classmethod(parsed)
 
 
+PARTS: dict[str, type[Any]] = {
+    "timeout": Timeout,
+    "retries": Retries,
+    "hedge": Hedge,
+    "reports": Reports,
+    "probes": Probes,
+    "board": Board,
+}
+
+
 @dataclass(frozen=True)
 class Scenario:
     """What is simulated.
@@ -76,6 +87,7 @@ class Scenario:
     panic_below : see `Balancer`.
     changes : what becomes of servers, and when.
     timeout, retries, hedge : what clients do about requests that take long or fail; None: nothing.
+    reports, probes : what servers say of themselves, unasked and asked; None: nothing.
     board : what the balancers see of the servers; None: what each of them knows by itself.
     sample : seconds between looks at every server; None: none.
     histogram : whether latencies are kept as a histogram (relative error below 2 %) instead of all of them.
@@ -112,6 +124,8 @@ class Scenario:
     timeout: Timeout | None = None
     retries: Retries | None = None
     hedge: Hedge | None = None
+    reports: Reports | None = None
+    probes: Probes | None = None
     board: Board | None = None
     sample: float | None = None
     histogram: bool = False
@@ -141,7 +155,7 @@ class Scenario:
             object.__setattr__(self, name, _makers(name, getattr(self, name)))
         check_real("panic_below", self.panic_below, low=0.0, high=1.0)
         object.__setattr__(self, "changes", _tuple("changes", self.changes, CHANGES))
-        for name, kind in (("timeout", Timeout), ("retries", Retries), ("hedge", Hedge), ("board", Board)):
+        for name, kind in PARTS.items():
             value = getattr(self, name)
             if value is not None and not isinstance(value, kind):
                 raise ConfigError(name, value, f"must be a {kind.__name__}, or None")

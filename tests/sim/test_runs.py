@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import lbalgo as lb
+from lbalgo.policies import Prequal
 from lbalgo.sim import (
     Bimodal,
     Board,
@@ -28,6 +29,8 @@ from lbalgo.sim import (
     LogNormal,
     Paced,
     Poisson,
+    Probes,
+    Reports,
     Retries,
     Scenario,
     Servers,
@@ -353,6 +356,69 @@ def test_a_study_in_other_processes():
         lb.PowerOfTwo(), 5, Poisson(4.0), duration=50.0, service=Exponential(), signals=(partial(lb.SlowStart, 5.0),)
     )
     assert replicate(base, 2).values["mean"] == tuple(run(base.but(seed=seed)).mean for seed in range(2))
+
+
+class Listening:
+    """A round robin that keeps what it is told."""
+
+    def __init__(self):
+        self.heard = []
+
+    def build(self, view, *, previous=None):
+        picker = lb.RoundRobin().build(view)
+        return Listener(picker, self.heard)
+
+    def to_dict(self):
+        return {"type": "Listening"}
+
+
+class Listener:
+    def __init__(self, picker, heard):
+        self.picker, self.backends, self.load, self.heard = picker, picker.backends, self, heard
+        self.pick, self.walk = picker.pick, picker.walk
+
+    def started(self, row, cost, now):
+        pass
+
+    def finished(self, row, outcome, latency, now):
+        pass
+
+    def advance(self, now):
+        pass
+
+    def at(self, row):
+        return 0.0
+
+    def reported(self, row, report, now):
+        self.heard.append((now, row, report))
+
+
+def test_reports_come_when_they_are_said_to_and_say_what_is_so():
+    policy = Listening()
+    base = Scenario(policy, Servers(2), Paced(1.0), duration=20.5, service=Constant(0.5))
+    run(base.but(reports=Reports(lambda vitals: vitals, period=5.0, delay=0.25)))
+    assert [(now, row) for now, row, _ in policy.heard] == [
+        (5.0 * k + 0.25, row) for k in (1, 2, 3, 4) for row in (0, 1)
+    ]
+    said = [vitals for _, _, vitals in policy.heard]
+    assert [vitals.now for vitals in said] == [5.0, 5.0, 10.0, 10.0, 15.0, 15.0, 20.0, 20.0]
+    assert sum(vitals.utilisation for vitals in said) * 5.0 == pytest.approx(0.5 * 19)
+    assert sum(vitals.qps for vitals in said) * 5.0 == pytest.approx(19)
+    policy.heard.clear()
+    run(base.but(reports=Reports(lambda vitals: vitals.jobs)))
+    assert [(now, row, jobs) for now, row, jobs in policy.heard] == [(k + 1.5, k % 2, 0) for k in range(20)]
+
+
+def test_probes_are_answered_for_later_requests():
+    """Prequal over servers of two speeds: better than two choices that know their own requests only."""
+    fleet = (Servers(10, "slow", speed=0.5, sharing=True), Servers(10, "fast", speed=1.5, sharing=True))
+    base = Scenario(Prequal(age=20.0), fleet, Poisson(14.0), duration=500.0, warmup=100.0, clients=20, probes=Probes())
+    probed = run(base)
+    blind = run(base.but(policy=lb.PowerOfTwo(), probes=None))
+    assert probed.mean < 0.8 * blind.mean
+    assert run(base.but(probes=Probes(delay=0.5))).mean < blind.mean
+    with pytest.raises(lb.ConfigError, match="probes"):
+        run(base.but(policy=lb.PowerOfTwo()))
 
 
 def test_progress_is_told():
