@@ -16,6 +16,7 @@ from lbalgo.sim.intervals import interval
 from lbalgo.sim.reading import read_toml
 from lbalgo.sim.result import Result
 from lbalgo.sim.running import run
+from lbalgo.sim.traces import read_trace
 
 SERVERS = 20  # lines of servers: the busiest, if there are more
 Drawing = Callable[[str, Callable[[Any, Any], Any]], Callable[[Any], None]]
@@ -27,6 +28,7 @@ def add_simulate(commands: Any, parents: list[argparse.ArgumentParser], epilog: 
         "simulate", parents=parents, help="what a scenario comes to", epilog=epilog
     )
     parser.add_argument("scenario", metavar="SCENARIO.toml", help="what is simulated; - reads standard input")
+    parser.add_argument("--trace", metavar="FILE", help="requests recorded as CSV or JSON lines: time, key, cost")
     parser.add_argument("--seed", metavar="N", type=int, help="another seed than the scenario's")
     parser.add_argument("--runs", metavar="N", type=int, default=1, help="so many seeds, from that one on; default 1")
     parser.add_argument("--plot", metavar="FILE", help="also draw a figure of the first run (.png, .pdf or .svg)")
@@ -45,6 +47,8 @@ def simulate(args: argparse.Namespace, progress: Callable[[str], None], drawing:
     name = "standard input" if args.scenario == "-" else args.scenario
     try:
         scenario = read_toml(read_text(args.scenario))
+        if args.trace is not None:
+            scenario = read_trace(read_text(args.trace)).into(scenario)
         if args.seed is not None:
             scenario = scenario.but(seed=args.seed)
         save = drawing(args.plot, lambda plotting, result: plotting.plot_simulation(result)) if args.plot else None

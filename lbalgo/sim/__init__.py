@@ -14,6 +14,7 @@ from lbalgo.sim.scenario import Board, Scenario
 from lbalgo.sim.servers import Servers
 from lbalgo.sim.studies import Study, replicate, sweep, vary
 from lbalgo.sim.telling import Probes, Reports, Vitals, probe
+from lbalgo.sim.traces import InOrder, Recorded, Trace, read_trace
 
 __all__ = [
     "Bimodal",
@@ -27,6 +28,7 @@ __all__ = [
     "Faulty",
     "Hedge",
     "HotKey",
+    "InOrder",
     "Interval",
     "Join",
     "KeySequence",
@@ -37,6 +39,7 @@ __all__ = [
     "Poisson",
     "Probes",
     "Ramp",
+    "Recorded",
     "Reports",
     "Result",
     "Retries",
@@ -47,6 +50,7 @@ __all__ = [
     "Stream",
     "Study",
     "Timeout",
+    "Trace",
     "UniformKeys",
     "Vitals",
     "Weigh",
@@ -55,6 +59,7 @@ __all__ = [
     "interval",
     "probe",
     "read_toml",
+    "read_trace",
     "replicate",
     "run",
     "sweep",

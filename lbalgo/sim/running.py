@@ -12,6 +12,7 @@ Costs: about 60 ns an event where compiled pickers choose, 300 where a `Balancer
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -225,10 +226,17 @@ def _load(picker: Any) -> LoadState | None:
     return load if load is None or isinstance(load, LoadState) else ForeignLoad(load)
 
 
+def _values(distribution: Any, stream: Stream) -> Callable[[int], F64]:
+    """What gives the next n values: drawn, or in an order of their own."""
+    return distribution.start(stream) if hasattr(distribution, "start") else partial(distribution.draw, stream)
+
+
 def _feed(scenario: Scenario) -> Iterator[Any]:
     """Blocks of requests until the run's end, and None from then on."""
     seed, m = scenario.seed, scenario.clients
-    work, clients, costs = Stream(seed, WORK), Stream(seed, CLIENTS), Stream(seed, COSTS)
+    clients = Stream(seed, CLIENTS)
+    work = _values(scenario.service, Stream(seed, WORK))
+    costs = None if scenario.costs is None else _values(scenario.costs, Stream(seed, COSTS))
     draw = None if scenario.keys is None else scenario.keys.start(Stream(seed, KEYS))
     for instants in scenario.arrivals.start(Stream(seed, ARRIVALS)):
         times = np.ascontiguousarray(instants[: int(np.searchsorted(instants, scenario.duration, side="right"))])
@@ -236,10 +244,10 @@ def _feed(scenario: Scenario) -> Iterator[Any]:
         if n:
             yield (
                 times,
-                scenario.service.draw(work, n),
+                work(n),
                 (clients.uniforms(n) * m).astype(np.int64) if m > 1 else None,
                 None if draw is None else draw(times),
-                None if scenario.costs is None else scenario.costs.draw(costs, n),
+                None if costs is None else costs(n),
             )
         if n < len(instants):
             break

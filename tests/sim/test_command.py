@@ -9,7 +9,19 @@ import pytest
 import lbalgo as lb
 from lbalgo import plotting
 from lbalgo.cli import main
-from lbalgo.sim import Cold, FailFast, HotKey, Join, Leave, Scenario, read_toml, run
+from lbalgo.sim import (
+    Cold,
+    FailFast,
+    HotKey,
+    Join,
+    Leave,
+    Poisson,
+    Scenario,
+    Trace,
+    read_toml,
+    read_trace,
+    run,
+)
 
 PATH = Path(__file__).parent / "scenario.toml"
 TEXT = PATH.read_text()
@@ -112,6 +124,49 @@ def test_what_is_wrong_is_said_in_one_line(capsys, tmp_path, text, why):
     status, out, err = command(capsys, path)
     assert status == 2 and out == "" and err.count("\n") == 1
     assert err.startswith(f"lbalgo: {path}: ") and why in err
+
+
+CSV = "key,time,cost,agent\nx,1700000000.0,1.5,a\ny,1700000002.5,0.5,b\nx,1700000001.0,2,c\n"
+JSON = "".join(
+    json.dumps({"timestamp": at, "key": key, "cost": cost}) + "\n\n"
+    for at, key, cost in ((9, "x", 1.5), (10, "x", 2), (11.5, "y", 0.5))
+)
+
+
+@pytest.mark.parametrize("text", [CSV, JSON])
+def test_a_trace_is_replayed(capsys, tmp_path, text):
+    trace = read_trace(text)
+    assert trace == Trace((0.0, 1.0, 2.5), ("x", "x", "y"), (1.5, 2.0, 0.5))
+    scenario = trace.into(Scenario(lb.Random(), 1, Poisson(1.0), duration=10.0, rows=True))
+    result = run(scenario)
+    assert [(began, ended) for began, ended, *_ in result.rows] == [(0.0, 1.5), (1.0, 3.5), (2.5, 4.0)]
+    assert (result.repeated, result.moved) == (1, 0)
+    (tmp_path / "trace").write_text(text)
+    (tmp_path / "a.toml").write_text(
+        'policy = "Random"\nservers = 1\nduration = 10\narrivals = { type = "Paced", rate = 1 }\n'
+    )
+    told = json.loads(command(capsys, tmp_path / "a.toml", "--trace", tmp_path / "trace", "--json")[1])
+    assert told["runs"][0]["ended"] == 3
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("", "must have a request"),
+        ("time,key\n", "must have a request"),
+        ("key\nx\n", "must have time"),
+        ("time,key\n1,x\n2,\n", "line 3"),
+        ("time\nsoon\n", "line 2: time"),
+        ("time,cost\n1,-1\n", "line 2: cost"),
+        ('{"time": 1}\n{"time": \n', "line 2"),
+        ('{"time": 1}\n[1]\n', "line 2"),
+        ('{"time": 1, "key": "a"}\n{"time": 2}\n', "line 2"),
+        ("time\ninf\n", "line 2: time"),
+    ],
+)
+def test_a_trace_that_is_none(text, why):
+    with pytest.raises(lb.ConfigError, match=why):
+        read_trace(text)
 
 
 def test_wrong_options(capsys, tmp_path):
