@@ -1,0 +1,13 @@
+"""What load-aware policies are known to do: functions that yield figures, quickly or at length."""
+
+from collections.abc import Callable, Iterable
+
+from benchmarks.figure import Figure
+from benchmarks.load_aware import queues
+
+FIGURES: tuple[Callable[[bool], Iterable[Figure]], ...] = (
+    queues.supermarket,
+    queues.finite_pool,
+    queues.round_robin,
+    queues.shortest_and_idle,
+)
