@@ -14,10 +14,9 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import Executor, ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lbalgo.errors import ConfigError
 from lbalgo.sim.intervals import Interval, interval
@@ -25,6 +24,9 @@ from lbalgo.sim.result import Result
 from lbalgo.sim.running import run
 from lbalgo.sim.scenario import Scenario
 from lbalgo.spec import check_integer
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
 
 RUNS = 10  # replications: Student's t is 2.26 then, and four times as many only halve the interval
 
@@ -131,6 +133,8 @@ def sweep(
     jobs = [scenario.but(seed=(scenario.seed + i) % 2**64) for scenario in scenarios.values() for i in range(runs)]
     ask = partial(_figures, figures=dict(figures))
     if executor is None:
+        from concurrent.futures import ProcessPoolExecutor  # with all it brings along, only where it is wanted
+
         with ProcessPoolExecutor() as pool:
             found = list(pool.map(ask, jobs))
     else:
