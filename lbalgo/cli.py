@@ -1,4 +1,4 @@
-"""The command line: ``lbalgo compare``, ``pick``, ``move``, ``explain`` and ``simulate``.
+"""The command line: ``lbalgo compare``, ``pick``, ``move``, ``explain``, ``simulate`` and ``advise``.
 
 Exit status: 0 done; 1 the results could not be written; 2 a wrong option or input, one line on standard error says
 which; 130 interrupted; 141 the reader of the output went away. Results go to standard output, all else to standard
@@ -20,6 +20,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 import lbalgo
+from lbalgo.cli_advise import add_advise, advise
 from lbalgo.cli_input import (
     InputError,
     default_policies,
@@ -119,6 +120,7 @@ def _parser() -> argparse.ArgumentParser:
     four.set_defaults(command=_explain)
     five = add_simulate(commands, [pool], names)
     five.set_defaults(command=lambda args: simulate(args, _progress, _drawing))
+    add_advise(commands, [pool]).set_defaults(command=advise)
     for command in (two, three, four):
         add_source(command)
         command.add_argument(

@@ -17,9 +17,9 @@ from lbalgo.findings import Finding, Severity
 from lbalgo.gates.sticky import Fallback
 
 PUBLIC = ("XXH64", "XXH3", "Murmur3")  # hashes that anybody can compute
-ADDRESSES = {  # policies whose key is the client's address, and what they take of it
-    "nginx.IpHash": "the first three bytes of an IPv4 address",
-    "haproxy.Source": "the address",
+ADDRESSES = {  # policies whose key is the client's address: the field that says so, and what they take of it
+    "nginx.IpHash": ("ip_hash", "the first three bytes of an IPv4 address"),
+    "haproxy.Source": ("balance", "the address"),
 }
 KEYED = ("envoy.Maglev", "envoy.RingHash", "nginx.Hash", "haproxy.Hash")  # by a hash without a secret
 
@@ -101,19 +101,20 @@ def chosen_keys(setup: Setup) -> Iterator[Finding]:
 def address_affinity(setup: Setup) -> Iterator[Finding]:
     """Addresses as keys: everybody behind one address has one backend."""
     balance = f"{setup.system}.{type(getattr(setup.policies[-1], 'balance', None)).__name__}"
-    part = ADDRESSES.get(setup.kind, ADDRESSES.get(balance, "the address" if setup.facts.address_keys else ""))
-    if not part or setup.size < 2:
+    stated = ("address_keys", "the address") if setup.facts.address_keys else ("", "")
+    field, part = ADDRESSES.get(setup.kind, ADDRESSES.get(balance, stated))
+    if not field or setup.size < 2:
         return
     share, fair = setup.facts.nat_share, 1.0 / setup.size
     if share is None:
         yield Finding(
-            "address_keys",
+            field,
             f"the key is {part}: all who share it, behind one NAT or proxy, go to one backend",
             "hash a cookie or a header; or state nat_share, to see whether it matters",
         )
     elif share > fair:
         yield Finding(
-            "address_keys",
+            field,
             f"one address has {share:.3g} of the requests, {share / fair:.3g} times the share of its backend",
             "hash a cookie or a header, or bound the load",
         )
