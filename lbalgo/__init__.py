@@ -1,6 +1,6 @@
 """Which backend gets the next request, and how that decision stays right: load balancing as pure algorithms."""
 
-from lbalgo import estimators, events, gates, measure
+from lbalgo import estimators, events, gates, measure, sim
 from lbalgo.active import kernels
 from lbalgo.balancer import Balancer, Lease
 from lbalgo.closing import close_plan
@@ -162,4 +162,5 @@ __all__ = [
     "hash_many",
     "kernels",
     "measure",
+    "sim",
 ]

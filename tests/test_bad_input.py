@@ -36,7 +36,7 @@ EXCEPTIONS = {
     **dict.fromkeys(("Stats", "events"), "frozen records that the balancer and the signals fill in"),
     "Explanation": "a frozen record that `explain` fills in",
     "HeavyHitter": "a frozen record that `HeavyHitters` fills in",
-    **dict.fromkeys(("estimators", "gates", "measure"), "a module, with bad-input tests of its own"),
+    **dict.fromkeys(("estimators", "gates", "measure", "sim"), "a module, with bad-input tests of its own"),
 }
 CASES = [
     pytest.param(make, state, call, error, facts, id=f"{name}-{block}-{row}")

@@ -13,7 +13,7 @@ import lbalgo
 from lbalgo.testing.laws import GlobalRandomness
 
 PACKAGE = Path(lbalgo.__file__).parent
-ROOMS = ("policies", "signals", "loads", "kernels", "reference", "compat", "gates", "estimators", "presets")
+ROOMS = ("policies", "signals", "loads", "kernels", "reference", "compat", "gates", "estimators", "presets", "sim")
 BANNED = {"asyncio", "datetime", "logging", "random", "secrets", "selectors", "socket", "threading", "time", "uuid"}
 OUTSIDE = "lbalgo.outside"  # where clock, locks and entropy come from; only the one mutable shell may know it
 SHELL = ("reference/balancer.py", "kernels/balancer.pxd")

@@ -105,8 +105,9 @@ class Happening:
         else:
             begin = lambda now: self._chill(server, change)  # noqa: E731
         self._at(change.at, begin)
-        if end is not None and change.until is not None:
-            self._at(change.until, end)
+        until: float | None = getattr(change, "until", None)
+        if end is not None and until is not None:
+            self._at(until, end)
 
     def _members(self, change: Join | Leave | Weigh) -> None:
         id = change.server

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, TypeVar, assert_type
 
 import numpy as np
 
 import lbalgo as lb
-from lbalgo import measure, presets
+from lbalgo import measure, presets, sim
 from lbalgo.closing import Connection, Protocol, Step
 from lbalgo.events import Ejected, Event
 from lbalgo.gates import Decision, Limits, Request, RetryBudget
@@ -303,7 +304,20 @@ def known_systems() -> None:
     assert_type(preset.unconfirmed, tuple[str, ...])
 
 
+def simulated() -> None:
+    """A scenario is a value; a study asks any executor."""
+    scenario = sim.Scenario(lb.PowerOfTwo(), (sim.Servers(3),), sim.Poisson(2.0), duration=20.0)
+    result = sim.run(scenario.but(seed=3))
+    assert_type(result, sim.Result)
+    assert_type(result.quantile(0.99), float)
+    assert_type(result.utilisation, F64)
+    with ThreadPoolExecutor(1) as executor:
+        study = sim.replicate(scenario, 2, executor=executor)
+    assert_type(study.interval("mean"), sim.Interval)
+    assert_type(sim.vary(scenario, clients=[1, 2]), dict[tuple[Any, ...], sim.Scenario])
+
+
 def main() -> None:
     """Runs all of it: what the checkers believe is also so."""
-    for part in (backends, views, tickets, own_parts, shell, measured, known_systems):
+    for part in (backends, views, tickets, own_parts, shell, measured, known_systems, simulated):
         part()
