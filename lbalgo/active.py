@@ -21,6 +21,8 @@ try:
     from lbalgo.kernels.digests import chained, digest32, numbered32, numbered_md5
     from lbalgo.kernels.engine import Engine, VirtualClock
     from lbalgo.kernels.event_queue import EventQueue
+    from lbalgo.kernels.combined_loads import CombinedLoad, OverdueLoad, PenaltyLoad
+    from lbalgo.kernels.estimated_loads import AgeLoad, LatencyLoad
     from lbalgo.kernels.evidence import Evidence
     from lbalgo.kernels.hashing import KeyHasher, mix64, siphash24, xxh64
     from lbalgo.kernels.jump import JumpBuckets, jump
@@ -35,6 +37,7 @@ try:
     from lbalgo.kernels.points import murmur64a, numbered, rounds
     from lbalgo.kernels.probed_ring import ProbedRing
     from lbalgo.kernels.rendezvous import RendezvousRace
+    from lbalgo.kernels.reported_loads import BlendLoad, ReportLoad
     from lbalgo.kernels.ring import Ring
     from lbalgo.kernels.stations import Stations
     from lbalgo.kernels.streams import Stream
@@ -52,6 +55,8 @@ except ImportError as absent:
     from lbalgo.reference.digests import chained, digest32, numbered32, numbered_md5
     from lbalgo.reference.engine import Engine, VirtualClock  # type: ignore[assignment]
     from lbalgo.reference.event_queue import EventQueue  # type: ignore[assignment]
+    from lbalgo.reference.combined_loads import CombinedLoad, OverdueLoad, PenaltyLoad  # type: ignore[assignment]
+    from lbalgo.reference.estimated_loads import AgeLoad, LatencyLoad  # type: ignore[assignment]
     from lbalgo.reference.evidence import Evidence  # type: ignore[assignment]
     from lbalgo.reference.hashing import KeyHasher, mix64, siphash24, xxh64  # type: ignore[assignment]
     from lbalgo.reference.jump import JumpBuckets, jump  # type: ignore[assignment]
@@ -66,6 +71,7 @@ except ImportError as absent:
     from lbalgo.reference.points import murmur64a, numbered, rounds
     from lbalgo.reference.probed_ring import ProbedRing  # type: ignore[assignment]
     from lbalgo.reference.rendezvous import RendezvousRace  # type: ignore[assignment]
+    from lbalgo.reference.reported_loads import BlendLoad, ReportLoad  # type: ignore[assignment]
     from lbalgo.reference.ring import Ring  # type: ignore[assignment]
     from lbalgo.reference.stations import Stations  # type: ignore[assignment]
     from lbalgo.reference.streams import Stream  # type: ignore[assignment]
@@ -74,8 +80,11 @@ except ImportError as absent:
 
 __all__ = [
     "KERNELS",
+    "AgeLoad",
     "AliasTable",
     "Balancer",
+    "BlendLoad",
+    "CombinedLoad",
     "Cursor",
     "Engine",
     "EventQueue",
@@ -84,13 +93,17 @@ __all__ = [
     "InFlightCounts",
     "JumpBuckets",
     "KeyHasher",
+    "LatencyLoad",
     "Lease",
     "LoadPicker",
     "LoadState",
     "MaglevTable",
+    "OverdueLoad",
+    "PenaltyLoad",
     "Period",
     "ProbedRing",
     "RendezvousRace",
+    "ReportLoad",
     "Ring",
     "SeatMap",
     "Stations",

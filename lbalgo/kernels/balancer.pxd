@@ -38,7 +38,8 @@ cdef class Balancer(Desk):
     @cython.final
     cdef object _start(self, object visit, object id, LoadState load, Py_ssize_t row, double cost, double now)
     @cython.final
-    cdef object _finish(self, object visit, LoadState load, Py_ssize_t row, int code, double latency, double now)
+    cdef object _finish(self, object visit, LoadState load, Py_ssize_t row, double cost, double began, int code,
+                        double latency, double now)
     @cython.locals(now=double)
     cdef object end_(self, Lease lease, int code, double latency, double pause)
     @cython.final
@@ -47,7 +48,8 @@ cdef class Balancer(Desk):
     @cython.final
     cdef object _close(self, Lease lease, int code, double latency, double pause, double now)
     @cython.final
-    cdef object _settle(self, Py_ssize_t row, LoadState load, object visit, int code, double latency, double pause, double now)
+    cdef object _settle(self, Py_ssize_t row, LoadState load, object visit, double cost, double began, int code,
+                        double latency, double pause, double now)
     @cython.locals(slot=Py_ssize_t, witness=tuple, evidence=Evidence)
     @cython.final
     cdef object _note(self, Py_ssize_t row, int code)

@@ -19,7 +19,7 @@ cdef class Lease:
     cdef object visit
     cdef Py_ssize_t row
     cdef int said, ended
-    cdef double began, pause
+    cdef double began, cost, pause
 
 @cython.locals(code=int)
 cdef int _code(object outcome) except -1

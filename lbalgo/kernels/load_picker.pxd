@@ -2,14 +2,15 @@ cimport cython
 from libc.stdint cimport int64_t, uint64_t
 from lbalgo.kernels.alias cimport AliasTable
 from lbalgo.kernels.hashing cimport GAMMA, WORD, c_mix64 as mix64
-from lbalgo.kernels.loads cimport LoadState
+from lbalgo.kernels.loads cimport InFlightCounts, LoadState
 from lbalgo.kernels.structure cimport Cursor
+from lbalgo.kernels.tournament cimport Tournament
 
 ctypedef Py_ssize_t[64] Drawn  # BLOCK of them
 ctypedef double[64] Loads
 
 cdef object NOTHING
-cdef Py_ssize_t BLOCK
+cdef Py_ssize_t BLOCK, SPARSE
 cdef double UNIT, SURE, INFINITE
 
 @cython.final
@@ -34,6 +35,8 @@ cdef class LoadPicker:
     cdef int64_t[::1] _lanes
     cdef int64_t[::1] _rows
     cdef double[::1] _weights
+    cdef readonly double margin
+    cdef readonly Tournament order
     cdef inline object _serve(self)
     @cython.locals(slot=Py_ssize_t)
     cdef Py_ssize_t _next(self) except -1
@@ -43,7 +46,8 @@ cdef class LoadPicker:
     cdef inline Py_ssize_t _decide(self, uint64_t state) except -2
     @cython.locals(loads=Loads, least=double, tied=double, bound=double, score=double, best=Py_ssize_t, start=Py_ssize_t,
                    size=Py_ssize_t, i=Py_ssize_t, slot=Py_ssize_t)
-    cdef Py_ssize_t _least(self, uint64_t ticket) except -2
+    cdef Py_ssize_t _least_read(self, uint64_t ticket) except -2
+    cdef inline Py_ssize_t _least(self, uint64_t ticket) except -2
     @cython.locals(coin=double)
     cdef inline bint _wins(self, uint64_t ticket, uint64_t slot, double tied) noexcept
     @cython.locals(drawn=Drawn, least=double, score=double, best=Py_ssize_t, slot=Py_ssize_t, i=Py_ssize_t,

@@ -1,11 +1,17 @@
 cimport cython
-from libc.stdint cimport int64_t
+from libc.stdint cimport int32_t, int64_t, uint64_t
 
 cdef class LoadState:
     cdef double *counts  # by row, if the load is a mere count; else NULL
     cdef Py_ssize_t size
+    cdef readonly double margin
     cdef void start_(self, Py_ssize_t row, double cost, double now) except *
-    cdef void finish_(self, Py_ssize_t row, int outcome_code, double latency, double now) except *
+    cdef void close_(self, Py_ssize_t row, double cost, double began, int outcome_code, double latency, double now) except *
+    @cython.final
+    cdef inline void finish_(self, Py_ssize_t row, int outcome_code, double latency, double now) except *:
+        """`close_` of a request of cost 1 that began at an unknown instant."""
+        self.close_(row, 1.0, float("nan"), outcome_code, latency, now)
+    cdef void pass_(self, double now) except *
     cdef double value(self, Py_ssize_t row) except? -1.0
     @cython.final
     cdef inline double read(self, Py_ssize_t row) except? -1.0:
@@ -18,9 +24,19 @@ cdef class LoadState:
         """`value` of a row below `size`."""
         return self.counts[row]
     cdef void values(self, int64_t[::1] rows, Py_ssize_t start, Py_ssize_t n, double *out) except *
+    cpdef object merge(self, object other)
 
+@cython.final
 cdef class InFlightCounts(LoadState):
+    cdef int64_t *flying
+    cdef int32_t[256] journal
+    cdef readonly uint64_t changes
     cdef void reserve(self, Py_ssize_t size) except *
+    @cython.final
+    cdef inline void note(self, Py_ssize_t row) noexcept:
+        """The row's load has changed: whoever keeps an order of loads can read it in the journal."""
+        self.journal[self.changes % 256] = <int32_t>row
+        self.changes += 1
 
 cdef class ForeignLoad(LoadState):
     cdef readonly object load

@@ -10,6 +10,8 @@ from libc.stdint cimport int64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from lbalgo import types
@@ -19,6 +21,7 @@ from lbalgo.spec import check_real, check_row
 from lbalgo.types import Outcome
 
 cdef Py_ssize_t LEAST_ROWS = 1024  # 8 KiB at once, so that the rows of most pools are there before their first request
+cdef double MOST = 1e300  # loads end here, so that no sum of them is infinite
 cdef dict CODES = types.OUTCOME_CODES
 cdef tuple OUTCOMES = tuple(CODES)
 
@@ -38,15 +41,28 @@ cdef double c_instant(object now) except? -1.0:
 
 
 cdef class LoadState:
-    """Base of every compiled load; alone it is the load that is 0 everywhere."""
+    """Base of every compiled load; alone it is the load that is 0 everywhere.
+
+    `margin` is what one request more would add to it: what a picker compares is (load + margin) / weight.
+    """
+
+    def __cinit__(self):
+        self.margin = 1.0
 
     cdef void start_(self, Py_ssize_t row, double cost, double now) except *:
+        """`started`, unchecked."""
         pass
 
-    cdef void finish_(self, Py_ssize_t row, int outcome_code, double latency, double now) except *:
+    cdef void close_(self, Py_ssize_t row, double cost, double began, int outcome_code, double latency, double now) except *:
+        """`finished`, unchecked; a latency or beginning of NaN is unknown."""
+        pass
+
+    cdef void pass_(self, double now) except *:
+        """`advance`, unchecked."""
         pass
 
     cdef double value(self, Py_ssize_t row) except? -1.0:
+        """`at`, unchecked."""
         return 0.0
 
     cdef void values(self, int64_t[::1] rows, Py_ssize_t start, Py_ssize_t n, double *out) except *:
@@ -59,65 +75,102 @@ cdef class LoadState:
         """A request of this cost was sent to the backend in `row` at `now` (seconds)."""
         self.start_(check_row(row), c_amount("cost", cost), c_instant(now))
 
-    def finished(self, row, outcome, latency, now):
+    def finished(self, row, outcome, latency, now, cost=1.0):
         """A request to the backend in `row` ended at `now` (seconds), `latency` seconds long (None: unknown)."""
         cdef Py_ssize_t at = check_row(row)
         if not isinstance(outcome, Outcome):
             raise ConfigError("outcome", outcome, "must be an Outcome")
-        self.finish_(at, CODES[outcome], NAN if latency is None else c_amount("latency", latency), c_instant(now))
+        cdef double took = NAN if latency is None else c_amount("latency", latency)
+        cdef double when = c_instant(now)
+        self.close_(at, c_amount("cost", cost), when - took, CODES[outcome], took, when)
 
     def advance(self, now):
-        """Time is `now` (seconds); matters only to loads that decay."""
-        c_instant(now)
+        """Time is `now` (seconds); matters only to loads that change with it."""
+        self.pass_(c_instant(now))
 
     def at(self, row):
-        """The load of the backend in `row`, finite and >= 0."""
+        """The load of the backend in `row`, finite and >= 0, at the latest instant it was told."""
         return self.value(check_row(row))
 
     def restart(self, row):
         """`row` belongs to another backend from now on: its load is forgotten."""
         check_row(row)
 
+    def snapshot(self):
+        """What is worth keeping, as plain data: nothing, of what is in flight."""
+        return {"type": "LoadState"}
+
+    def restore(self, state, now):
+        """Go on from a snapshot, as if taken at `now` (seconds)."""
+        if not isinstance(state, Mapping) or dict(state) != {"type": "LoadState"}:
+            raise ConfigError("state", state, "must be a snapshot of a load with nothing to keep")
+        check_real("now", now)
+
+    cpdef object merge(self, object other):
+        """Know what another of the same kind knows too: nothing, of what is in flight."""
+        if type(other) is not type(self):
+            raise ConfigError("other", other, f"must be like {self!r}")
+
 
 @cython.final
 cdef class InFlightCounts(LoadState):
-    """Requests started and not finished, by row."""
+    """Requests started and not finished, by row, each as much as its cost."""
 
-    def __init__(self, counts=()):
+    def __init__(self, counts=(), costs=None):
         cdef Py_ssize_t row
         cdef list given = list(counts)
+        cdef list held = given if costs is None else list(costs)
+        if len(held) != len(given):
+            raise ConfigError("costs", costs, "must be as many as counts")
         for row in range(len(given)):
             check_row(given[row], f"counts[{row}]")
+            check_real(f"costs[{row}]", held[row], low=0.0)
         self.reserve(max(len(given), 1))
         for row in range(len(given)):
-            self.counts[row] = given[row]
+            self.flying[row] = given[row]
+            self.counts[row] = held[row]
 
     def __dealloc__(self):
         free(self.counts)
+        free(self.flying)
 
     cdef void reserve(self, Py_ssize_t size) except *:
         if size <= self.size:
             return
         size = max(size, 2 * self.size, LEAST_ROWS)
-        cdef double *grown = <double *>calloc(size, sizeof(double))  # doubles count exactly up to 2**53
-        if grown == NULL:
+        cdef double *grown = <double *>calloc(size, sizeof(double))
+        cdef int64_t *wider = <int64_t *>calloc(size, sizeof(int64_t))
+        if grown == NULL or wider == NULL:
+            free(grown)
+            free(wider)
             raise MemoryError
         if self.size:
             memcpy(grown, self.counts, self.size * sizeof(double))
+            memcpy(wider, self.flying, self.size * sizeof(int64_t))
         free(self.counts)
-        self.counts, self.size = grown, size
+        free(self.flying)
+        self.counts, self.flying, self.size = grown, wider, size
 
     cdef void start_(self, Py_ssize_t row, double cost, double now) except *:
+        """One more in flight."""
         if row >= self.size:
             self.reserve(row + 1)
-        self.counts[row] += 1
+        self.flying[row] += 1
+        self.counts[row] = min(self.counts[row] + cost, MOST)
+        self.note(row)
 
-    cdef void finish_(self, Py_ssize_t row, int outcome_code, double latency, double now) except *:
-        if row >= self.size or self.counts[row] == 0:
+    cdef void close_(self, Py_ssize_t row, double cost, double began, int outcome_code, double latency, double now) except *:
+        """One fewer in flight."""
+        if row >= self.size or self.flying[row] == 0:
             raise ConfigError("row", row, "has nothing in flight")
-        self.counts[row] -= 1
+        self.flying[row] -= 1
+        self.counts[row] -= cost
+        if self.flying[row] == 0 or self.counts[row] < 0.0:
+            self.counts[row] = 0.0  # what rounding, or a cost that was not the one it began with, has left
+        self.note(row)
 
     cdef double value(self, Py_ssize_t row) except? -1.0:
+        """What is in flight."""
         return self.counts[row] if row < self.size else 0.0
 
     cdef void values(self, int64_t[::1] rows, Py_ssize_t start, Py_ssize_t n, double *out) except *:
@@ -127,7 +180,7 @@ cdef class InFlightCounts(LoadState):
             out[i] = self.counts[row] if row < self.size else 0.0
 
     def total(self, rows):
-        """How many are in flight in all of these rows, a contiguous int64 array."""
+        """What is in flight in all of these rows, a contiguous int64 array, in whole units of cost."""
         cdef const int64_t[::1] given = array("rows", rows, np.int64)
         cdef double total = 0.0
         cdef Py_ssize_t i
@@ -140,41 +193,43 @@ cdef class InFlightCounts(LoadState):
         """`row` belongs to another backend from now on: nothing of it is in flight."""
         cdef Py_ssize_t at = check_row(row)
         if at < self.size:
-            self.counts[at] = 0
+            self.flying[at], self.counts[at] = 0, 0.0
+            self.note(at)
 
     def __repr__(self):
-        return f"InFlightCounts({_trimmed(self)})"
+        return f"InFlightCounts({', '.join(map(repr, _trimmed(self)))})"
 
     def __reduce__(self):
-        return InFlightCounts, (_trimmed(self),)
+        return InFlightCounts, _trimmed(self)
 
 
-cdef list _trimmed(InFlightCounts load):
+cdef tuple _trimmed(InFlightCounts load):
     cdef Py_ssize_t n = load.size, row
-    while n and load.counts[n - 1] == 0:
+    while n and load.flying[n - 1] == 0:
         n -= 1
-    return [int(load.counts[row]) for row in range(n)]
+    counts, costs = [load.flying[row] for row in range(n)], [load.counts[row] for row in range(n)]
+    return (counts,) if costs == counts else (counts, costs)
 
 
 @cython.final
 cdef class ForeignLoad(LoadState):
-    """Any object with the `Load` protocol, as a `LoadState`."""
+    """Any object with the `Load` protocol, as a `LoadState`; its margin is 1 unless it says another."""
 
     def __init__(self, load):
         self.load = load
+        self.margin = check_real("load.margin", getattr(load, "margin", 1.0), low=0.0)
 
     cdef void start_(self, Py_ssize_t row, double cost, double now) except *:
         self.load.started(row, cost, now)
 
-    cdef void finish_(self, Py_ssize_t row, int outcome_code, double latency, double now) except *:
+    cdef void close_(self, Py_ssize_t row, double cost, double began, int outcome_code, double latency, double now) except *:
         self.load.finished(row, OUTCOMES[outcome_code], None if isnan(latency) else latency, now)
+
+    cdef void pass_(self, double now) except *:
+        self.load.advance(now)
 
     cdef double value(self, Py_ssize_t row) except? -1.0:
         return check_real(f"load.at({row})", self.load.at(row), low=0.0)
-
-    def advance(self, now):
-        """Time is `now` (seconds)."""
-        self.load.advance(c_instant(now))
 
     def restart(self, row):
         """`row` belongs to another backend from now on; a load that has no `restart` remembers."""

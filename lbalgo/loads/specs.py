@@ -7,7 +7,6 @@ from typing import Any
 
 from lbalgo.active import ForeignLoad, LoadState
 from lbalgo.errors import ConfigError
-from lbalgo.loads.in_flight import InFlight
 from lbalgo.spec import from_dict
 from lbalgo.types import LoadSpec
 
@@ -31,10 +30,14 @@ def load_from_dict(data: object) -> LoadSpec:
     ------
     ConfigError : no such load, or one that only the caller can supply.
     """
-    if isinstance(data, Mapping) and data.get("type") == "InFlight":
-        return InFlight.from_dict(data)
     if isinstance(data, Mapping):
-        raise ConfigError("load", data, "must be InFlight, or be passed as an object (load=...)")
+        import lbalgo.loads as room
+
+        name = data.get("type")
+        if not isinstance(name, str) or name not in room.__all__:
+            raise ConfigError("load", data, f"must be one of {', '.join(room.__all__)}, or an object (load=...)")
+        made: LoadSpec = getattr(room, name).from_dict(data)
+        return made
     check_load(data)
     return data  # type: ignore[return-value]
 

@@ -9,8 +9,10 @@ import numpy as np
 
 from lbalgo.active import AliasTable, LoadPicker
 from lbalgo.errors import ConfigError
+from lbalgo.loads.overdue import Overdue
 from lbalgo.loads.specs import started
 from lbalgo.policies.building import cursor_of
+from lbalgo.spec import check_real
 from lbalgo.types import I64, Backend, LoadSpec, Picker
 from lbalgo.view import View
 
@@ -26,17 +28,27 @@ def load_picker(
     choices: int | None = None,
     first: bool = False,
     table: Callable[[], AliasTable] | None = None,
+    force_after: float | None = None,
 ) -> LoadPicker[B]:
     """A picker by live load; `choices` None compares all, otherwise `table` makes the table to draw from.
 
+    With `force_after` the load is one in which those that got no request for so long count as idle.
+
     The previous picker's load is taken over if its specification is equal; otherwise a new one starts from 0.
     """
+    spec = spec if force_after is None else Overdue(spec, force_after)
     compared = len(view) if choices is None else choices
     built = table() if table is not None and compared < np.count_nonzero(view.eligible) else None
     same = isinstance(previous, LoadPicker) and previous.spec == spec
     load = previous.load if isinstance(previous, LoadPicker) and same else started(spec)
     rows, unused = rows_of(view, previous)
     return LoadPicker(policy, view, spec, load, rows, unused, built, cursor_of(previous), compared, first)
+
+
+def check_force_after(value: object) -> None:
+    """None, or seconds > 0."""
+    if value is not None:
+        check_real("force_after", value, low=0.0, open_low=True)
 
 
 def rows_of(view: View[Any], previous: Picker[Any] | None) -> tuple[I64, int]:

@@ -24,7 +24,7 @@ from lbalgo.active import LoadPicker
 from lbalgo.endpoint import Endpoint
 from lbalgo.loads.in_flight import InFlight
 from lbalgo.loads.specs import check_load, loaded_from_dict
-from lbalgo.policies.loaded import load_picker
+from lbalgo.policies.loaded import check_force_after, load_picker
 from lbalgo.policies.weighted_random import alias_table
 from lbalgo.spec import check_integer, to_dict
 from lbalgo.types import Backend, Ids, LoadSpec, Picker, Pool
@@ -43,11 +43,12 @@ class PowerOfTwo:
     ----------
     choices : how many to draw, 1 (random by weight) to 64; when no more are eligible all are compared.
     load : specification of the live load; an own one has `start()`, `to_dict()` and the `Load` protocol behind it.
+    force_after : seconds without a request after which a backend counts as idle, whatever its load; None: never.
 
     Raises
     ------
-    ConfigError : `choices` is no integer from 1 to 64, `load` no specification of a load; at the pick, an own load
-        answered with something not finite or < 0.
+    ConfigError : `choices` is no integer from 1 to 64, `load` no specification of a load, `force_after`
+        not > 0; at the pick, an own load answered with something not finite or < 0.
 
     The draw is without replacement, one after the other in proportion to weight. Of equal scores the first drawn wins:
     in a pool that is tied as a whole everybody gets exactly its weight's share, and comparing all is `LeastLoaded`.
@@ -71,10 +72,12 @@ class PowerOfTwo:
 
     choices: int = 2
     load: LoadSpec = InFlight()
+    force_after: float | None = None
 
     def __post_init__(self) -> None:
         check_integer("choices", self.choices, low=1, high=MOST_CHOICES)
         check_load(self.load)
+        check_force_after(self.force_after)
 
     @overload
     def build(self, view: Ids, *, previous: Picker[Endpoint[Any]] | None = None) -> LoadPicker[Endpoint[Any]]: ...
@@ -83,7 +86,8 @@ class PowerOfTwo:
     def build(self, view: Pool[Any], *, previous: Picker[Any] | None = None) -> LoadPicker[Any]:
         """A picker for this view; live load, rows and cursor are the previous one's if its load is the same."""
         view = view_of(view)
-        return load_picker(self, view, previous, self.load, choices=self.choices, table=lambda: alias_table(view))
+        table, force = lambda: alias_table(view), self.force_after
+        return load_picker(self, view, previous, self.load, choices=self.choices, table=table, force_after=force)
 
     def to_dict(self) -> dict[str, object]:
         """Plain data."""

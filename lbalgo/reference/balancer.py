@@ -230,7 +230,7 @@ class Balancer(Desk):
             load.start_(row, cost, now)
         self.ledger.open_(row, self.panic)
         lease.backend, lease.load, lease.row, lease.said, lease.ended, lease.visit = backend, load, row, -1, -1, visit
-        lease.began = now if self.ticking else UNKNOWN
+        lease.began, lease.cost = now if self.ticking else UNKNOWN, cost
         lease.desk = self
         return lease
 
@@ -281,28 +281,47 @@ class Balancer(Desk):
                     latency = 0.0
             if visit is not None and visit.course is not None and pause == pause:
                 visit.course.spare(lease.backend.id, now + pause)
-            self._settle(row, load, visit, code, latency, pause, now)
+            self._settle(row, load, visit, lease.cost, lease.began, code, latency, pause, now)
 
     def _settle(
-        self, row: int, load: LoadState | None, visit: Visit | None, code: int, latency: float, pause: float, now: float
+        self,
+        row: int,
+        load: LoadState | None,
+        visit: Visit | None,
+        cost: float,
+        began: float,
+        code: int,
+        latency: float,
+        pause: float,
+        now: float,
     ) -> None:
         self.ledger.close_(row, code)
         try:
             if visit is not None:
-                self._finish(visit, load, row, code, latency, now)
+                self._finish(visit, load, row, cost, began, code, latency, now)
             elif load is not None:
-                load.finish_(row, code, latency, now)
+                load.close_(row, cost, began, code, latency, now)
         finally:  # whatever a load or a gate may raise, the signals hear
             if pause == pause or self.moving or not self.blind or now >= self.due:
                 self._testify(None, row, code, latency, pause)
             else:
                 self._note(row, code)
 
-    def _finish(self, visit: Visit, load: LoadState | None, row: int, code: int, latency: float, now: float) -> None:
+    def _finish(
+        self,
+        visit: Visit,
+        load: LoadState | None,
+        row: int,
+        cost: float,
+        began: float,
+        code: int,
+        latency: float,
+        now: float,
+    ) -> None:
         """The load and the gates hear the end, whatever one of them raises."""
         try:
             if load is not None:
-                load.finish_(row, code, latency, now)
+                load.close_(row, cost, began, code, latency, now)
         finally:
             visit.finished(OUTCOMES[code], None if latency != latency else latency, now)
 
@@ -336,8 +355,8 @@ class Balancer(Desk):
         with self.lock:
             while self.abandoned:
                 now = self._now()
-                row, load, visit = self.abandoned.pop()
-                self._settle(row, load, visit, CANCELLED, UNKNOWN, UNKNOWN, now)
+                row, load, visit, cost, began = self.abandoned.pop()
+                self._settle(row, load, visit, cost, began, CANCELLED, UNKNOWN, UNKNOWN, now)
         self._deliver()
 
     def update(self, backends: Any) -> None:

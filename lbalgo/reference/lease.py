@@ -37,10 +37,10 @@ class Desk:
 
     Attributes
     ----------
-    abandoned : row, load and visit of each lease that was dropped without a word.
+    abandoned : row, load, visit, cost and beginning of each lease that was dropped without a word.
     """
 
-    abandoned: list[tuple[int, LoadState | None, Any]]
+    abandoned: list[tuple[int, LoadState | None, Any, float, float]]
 
     def end_(self, lease: Lease, code: int, latency: float, pause: float) -> None:
         """The request has ended; latency and pause in seconds, NaN if unknown."""
@@ -61,6 +61,7 @@ class Lease:
     said: int
     ended: int
     began: float
+    cost: float
     pause: float
 
     def __init__(self) -> None:
@@ -131,7 +132,7 @@ class Lease:
 
     def __dealloc__(self) -> None:
         if self.desk is not None and self.row >= 0 and self.desk.abandoned is not None:
-            self.desk.abandoned.append((self.row, self.load, self.visit))
+            self.desk.abandoned.append((self.row, self.load, self.visit, self.cost, self.began))
 
 
 def _code(outcome: Outcome) -> int:

@@ -1,8 +1,12 @@
 """`LoadPicker`: every picker that compares live loads.
 
-The score of a backend is (load + 1) / weight, weight being the configured one times the signals' factor: what its
-share of the work would be if it got this request too. The least score wins. Either all eligible backends are compared,
-or `choices` distinct ones drawn by weight; a pool no larger than `choices` is always compared whole.
+The score of a backend is (load + margin) / weight, weight being the configured one times the signals' factor: what its
+share of the work would be if it got this request too. The margin is the load's: 1 for a count, 0 for a load in which
+the request is thought of already. The least score wins. Either all eligible backends are compared, or `choices`
+distinct ones drawn by weight; a pool no larger than `choices` is always compared whole.
+
+Of mere counts the least is found by a `Tournament`, in O(log N); other loads change as time passes, and are read one
+by one.
 
 Scores are compared as what they are, correctly rounded quotients of doubles. Rounding is monotone, so the order is
 total, no backend is passed over for one whose true score is greater by more than 2**-52 of it, and true ties (1 + 1
@@ -38,8 +42,9 @@ except ModuleNotFoundError:
 if not cython.compiled:
     from lbalgo.reference.alias import AliasTable
     from lbalgo.reference.hashing import GAMMA, WORD, mix64
-    from lbalgo.reference.loads import LoadState
+    from lbalgo.reference.loads import InFlightCounts, LoadState
     from lbalgo.reference.structure import Cursor
+    from lbalgo.reference.tournament import Tournament
 
 if TYPE_CHECKING:
     from lbalgo.types import F64, I64
@@ -48,6 +53,7 @@ NOTHING = ()
 UNIT = 2.0**-53
 SURE = 1 + 2.0**-50  # a product with this is greater, whatever two roundings do
 INFINITE = float("inf")
+SPARSE = 1024  # rows beyond twice as many as backends, and this, are no case for a tournament, which has a map of them
 BLOCK = 64  # loads read at once, and most backends drawn and compared: as many as are kept on the C stack
 
 
@@ -119,6 +125,10 @@ class LoadPicker:
             columns = [values.tolist() for values in columns]
         self._slots, self._lanes, self._rows, self._weights = columns
         self._top = int(rows.max(initial=0))
+        self.margin = load.margin
+        self.order = None
+        if isinstance(load, InFlightCounts) and choices >= len(slots) > 0 and self._top < 2 * len(view) + SPARSE:
+            self.order = Tournament(load, lanes[slots], weights[slots], first)
         self._ahead, self._one, self._two = 0, 0, 0
         self._pairs = self.choices == 2 < self.count
         if self._pairs:
@@ -167,7 +177,7 @@ class LoadPicker:
         self.cursor.state = (self.cursor.state + self._stride) & WORD
 
     def _score(self, slot: int) -> float:
-        return (self.load.read(self._rows[slot]) + 1.0) / self._weights[slot]  # type: ignore[no-any-return]
+        return (self.load.read(self._rows[slot]) + self.margin) / self._weights[slot]  # type: ignore[no-any-return]
 
     def _counted(self, slot: int) -> float:
         """`_score` by a load that is a mere count and has room for all rows: nothing to call, nothing can fail."""
@@ -179,6 +189,10 @@ class LoadPicker:
         if self.choices >= self.count:
             return self._least(mix64((state + GAMMA) & WORD))
         return self._least_drawn(state)
+
+    def _least(self, ticket: int) -> int:
+        """The slot of least score, -1 if nobody is eligible."""
+        return self._least_read(ticket) if self.order is None else self._slots[self.order.least(ticket)]
 
     def _lesser(self, state: int) -> int:
         """`_least_drawn` of two, without a loop, and without a branch that nobody could predict."""
@@ -199,7 +213,7 @@ class LoadPicker:
         self._ahead = state
         self._one, self._two = self._draw(state, 0), self._draw(state, 1)
 
-    def _least(self, ticket: int) -> int:
+    def _least_read(self, ticket: int) -> int:
         """The slot of least score, -1 if nobody is eligible; divides only where the quotient could still be least."""
         if not cython.compiled:
             loads = [0.0] * BLOCK
@@ -209,9 +223,9 @@ class LoadPicker:
             self.load.values(self._lanes, start, size, loads)
             for i in range(size):
                 slot = self._slots[start + i]
-                if loads[i] + 1.0 > bound * self._weights[slot]:
+                if loads[i] + self.margin > bound * self._weights[slot]:
                     continue
-                score = (loads[i] + 1.0) / self._weights[slot]
+                score = (loads[i] + self.margin) / self._weights[slot]
                 if score < least or best < 0:
                     least, tied, best = score, self._weights[slot], slot
                     bound = least * SURE
@@ -278,6 +292,11 @@ class LoadPicker:
             if end < len(scored) and scored[end][0] == scored[start][0]:
                 continue
             tied = [slot for _, slot in scored[start:end]]
+            if start == 0 and self.order is not None:
+                best = self._least(ticket)
+                tied.remove(best)
+                ticket = mix64(ticket ^ WORD)
+                yield best
             while len(tied) > 1 and not self.first:
                 best, weight = tied[0], self._weights[tied[0]]
                 for slot in tied[1:]:
@@ -320,7 +339,7 @@ class LoadPicker:
         return [next(sample) for _ in range(self.choices)]
 
     def scores(self) -> F64:
-        """(load + 1) / (weight x factor) of each slot now; infinite where not eligible."""
+        """(load + margin) / (weight x factor) of each slot now; infinite where not eligible."""
         out = np.full(len(self.backends), np.inf)
         for slot in self._slots:
             out[slot] = self._score(slot)

@@ -43,7 +43,7 @@ def read_toml(text: str) -> Scenario:
     ... arrivals = { type = "Poisson", rate = 8 }
     ... ''')
     >>> scenario.policy, scenario.arrivals
-    (PowerOfTwo(choices=2, load=InFlight()), Poisson(rate=8))
+    (PowerOfTwo(choices=2, load=InFlight(), force_after=None), Poisson(rate=8))
     """
     try:
         data = tomllib.loads(text)

@@ -87,7 +87,7 @@ def test_numbers_of_other_types_are_taken(counts):
     load.finished(np.uint8(2), DONE, np.float64(0.5), np.int32(3))
     load.started(0, np.float32(2.0), 5)
     load.advance(7)
-    assert repr(load) == "InFlightCounts([1])"
+    assert repr(load) == "InFlightCounts([1], [2.0])"
 
 
 @pytest.mark.parametrize("counts", COUNTS)

@@ -133,7 +133,8 @@ def test_closed_form_of_two_choices_of_distinct_loads(n):
 
 def test_specification_is_what_it_says():
     assert lb.PowerOfTwo() == lb.PowerOfTwo(2, lb.InFlight())
-    assert lb.PowerOfTwo(choices=3).to_dict() == {"type": "PowerOfTwo", "choices": 3, "load": {"type": "InFlight"}}
+    load = {"type": "InFlight"}
+    assert lb.PowerOfTwo(3).to_dict() == {"type": "PowerOfTwo", "choices": 3, "load": load, "force_after": None}
 
 
 @pytest.mark.parametrize(
