@@ -13,6 +13,7 @@ SHOWN = {  # as the page calls them: what they are made of
     ),
     "nlb()": presets.nlb(),
     "nginx_plus(slow_start=30)": presets.nginx_plus(slow_start=30),
+    "zuul()": presets.zuul(),
     "google_maglev()": presets.google_maglev(),
     "unimog()": presets.unimog(),
     "katran(udp=True)": presets.katran(udp=True),

@@ -18,6 +18,7 @@ from lbalgo.presets.maglev import google_maglev
 from lbalgo.presets.nginx import Method, nginx_plus
 from lbalgo.presets.preset import Parts, Preset, Source, Value
 from lbalgo.presets.unimog import unimog
+from lbalgo.presets.zuul import zuul
 
 __all__ = [
     "Method",
@@ -34,4 +35,5 @@ __all__ = [
     "nginx_plus",
     "nlb",
     "unimog",
+    "zuul",
 ]

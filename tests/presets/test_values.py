@@ -22,6 +22,7 @@ from lbalgo.presets import (
     nginx_plus,
     nlb,
     unimog,
+    zuul,
 )
 from lbalgo.presets.preset import FAIL_OPEN, shown
 from lbalgo.signals.active_health import ActiveHealth
@@ -113,6 +114,13 @@ DOCUMENTED = {
     "nginx_plus, slow start": (
         nginx_plus(slow_start=30),
         {"ngx_http_upstream_module, server: slow_start": {"SlowStart.window": 30}},
+    ),
+    "zuul": (
+        zuul(),
+        {
+            "Rethinking Netflix's Edge Load Balancing": {"PowerOfTwo.choices": 2},
+            "the same, as others quote it": {"Blend.ramp": 90},
+        },
     ),
     "google_maglev": (google_maglev(), {"NSDI 2016, 5.3": {"Maglev.table_size": 65537}}),
     "unimog": (unimog(), {}),
