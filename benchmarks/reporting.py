@@ -12,9 +12,13 @@ import math
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from lbalgo import LeastConnections, Outcome, PowerOfTwo
+import numpy as np
+
+from lbalgo import LeastConnections, LeastLoaded, Outcome, PowerOfTwo
 from lbalgo.active import Stream
-from lbalgo.policies import JoinIdleQueue, Prequal, Probe
+from lbalgo.loads import Reported
+from lbalgo.policies import AdaptiveChoices, JoinIdleQueue, OrcaWeights, PidWeights, Prequal, Probe, WeightedByReport
+from lbalgo.report import Report
 
 Hook = Callable[["Servers", float], None]
 
@@ -115,7 +119,61 @@ def idle(requests: int) -> None:
             print(f"load {load} {policy!r}: {mean_time(policy, load, requests):.3f}")
 
 
-STUDIES: dict[str, Callable[[int], None]] = {"prequal": prequal, "idle": idle}
+def stale(policy: Any, every: float, load: float, requests: int, servers: int = 100) -> float:
+    """Mean time in system where all queues are published at once, every so many service times."""
+    told = [0]
+
+    def publish(system: Servers, now: float) -> None:
+        if now >= told[0] * every:
+            told[0] = math.floor(now / every) + 1 if every else 0
+            state = system.picker.load
+            for row, queue in zip(system.picker.rows.tolist(), system.queues, strict=True):
+                state.reported(row, Report(queue), now)
+
+    picker = policy.build([f"b{i}" for i in range(servers)])
+    return Servers(picker, load * servers, before=publish).run(requests)
+
+
+def adaptive(requests: int) -> None:
+    """Adaptive choices beside a fixed number, by how often queues are published."""
+    board = Reported(blackout=0.0, expiry=1e9)
+    fixed = [LeastLoaded(board), PowerOfTwo(3, board), PowerOfTwo(2, board), PowerOfTwo(1, board)]
+    for every in (0.1, 0.5, 2.0, 5.0, 20.0, 50.0):
+        times = [stale(policy, every, 0.9, requests) for policy in (AdaptiveChoices(board, 1.0), *fixed)]
+        print(f"every {every}: adaptive, all, 3, 2, 1:", *(f"{time:.2f}" for time in times))
+
+
+def plant(rule: Any, periods: int, capacities: Any, others: Any, load: float) -> list[float]:
+    """Most used over the mean, by period: utilisation is share of the demand over capacity, and other work."""
+    picker = WeightedByReport(rule).build([f"b{i}" for i in range(len(capacities))])
+    demand, ratios = load * capacities.sum(), []
+    for period in range(periods):
+        sent = picker.shares() * demand
+        used = sent / capacities + others
+        ratios.append(float(used.max() / used.mean()))
+        for row, each in enumerate(used.tolist()):
+            picker.load.reported(row, Report(each, qps=float(sent[row])), float(period))
+        picker.load.advance(period + 1.0)
+    return ratios
+
+
+def weighted(requests: int) -> None:
+    """Weights by report on servers of three sizes, and on one of four that has other work to do."""
+    sizes, busy, alike = np.array([1.0, 1.0, 4.0, 8.0]), np.array([0.4, 0.0, 0.0, 0.0]), np.ones(4)
+    for rule in (OrcaWeights(blackout=0.0), PidWeights()):
+        for name, run in (
+            ("sizes", plant(rule, 41, sizes, 0.0, 0.6)),
+            ("other work", plant(rule, 41, alike, busy, 0.5)),
+        ):
+            print(f"{type(rule).__name__}, {name}:", *(f"{run[at]:.3f}" for at in (0, 1, 5, 10, 20, 40)))
+
+
+STUDIES: dict[str, Callable[[int], None]] = {
+    "prequal": prequal,
+    "idle": idle,
+    "adaptive": adaptive,
+    "weighted": weighted,
+}
 
 
 def main() -> None:

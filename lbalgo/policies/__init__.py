@@ -1,5 +1,6 @@
 """Policies: frozen specifications that build pickers, one algorithm a file."""
 
+from lbalgo.policies.adaptive_choices import AdaptiveChoices
 from lbalgo.policies.bounded_load import BoundedLoad
 from lbalgo.policies.by_priority import ByPriority
 from lbalgo.policies.by_zone import ByZone
@@ -13,8 +14,10 @@ from lbalgo.policies.maglev import Maglev
 from lbalgo.policies.multi_probe import MultiProbe
 from lbalgo.policies.power_of_two import PowerOfTwo
 from lbalgo.policies.prequal import Prequal
+from lbalgo.policies.probe_answers import Estimate, ProbeAnswers
 from lbalgo.policies.probe_pool import Probe
 from lbalgo.policies.rendezvous import Rendezvous
+from lbalgo.policies.report_weights import OrcaWeights, PidWeights
 from lbalgo.policies.ring_hash import Lookup, RingHash
 from lbalgo.policies.round_robin import RoundRobin, WeightedRoundRobin
 from lbalgo.policies.stable_table import StableTable
@@ -22,15 +25,18 @@ from lbalgo.policies.subset import Subset
 from lbalgo.policies.subsetting import Aperture, DeterministicSubset, RandomSubset, Ringsteady, Rocksteadier
 from lbalgo.policies.table_layout import TableLayout
 from lbalgo.policies.top_k import TopK
+from lbalgo.policies.weighted_by_report import WeightedByReport
 from lbalgo.policies.weighted_random import Random
 
 __all__ = [
     "C3",
+    "AdaptiveChoices",
     "Aperture",
     "BoundedLoad",
     "ByPriority",
     "ByZone",
     "DeterministicSubset",
+    "Estimate",
     "Feedback",
     "HotKeySpread",
     "Idle",
@@ -42,9 +48,12 @@ __all__ = [
     "Lookup",
     "Maglev",
     "MultiProbe",
+    "OrcaWeights",
+    "PidWeights",
     "PowerOfTwo",
     "Prequal",
     "Probe",
+    "ProbeAnswers",
     "Random",
     "RandomSubset",
     "Rendezvous",
@@ -57,5 +66,6 @@ __all__ = [
     "TableLayout",
     "Ties",
     "TopK",
+    "WeightedByReport",
     "WeightedRoundRobin",
 ]
