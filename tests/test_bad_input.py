@@ -7,7 +7,7 @@ import pytest
 import lbalgo as lb
 from lbalgo import ConfigError
 from lbalgo.testing import SignalContract, check_picker
-from tests.bad_input import affinity, core, draining, health, machines, parts, policies, relatives, snapshots, subsets
+from tests.bad_input import affinity, core, draining, health, machines, parts, policies, relatives, snapshots, subsets, told
 from tests.bad_input.rows import ANY
 
 TABLE = [
@@ -21,6 +21,7 @@ TABLE = [
     *relatives.TABLE,
     *subsets.TABLE,
     *parts.TABLE,
+    *told.TABLE,
 ]
 COVERED = {name for name, *_ in TABLE}
 EXCEPTIONS = {

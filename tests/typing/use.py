@@ -16,6 +16,7 @@ from lbalgo.closing import Connection, Protocol, Step
 from lbalgo.events import Ejected, Event
 from lbalgo.gates import Decision, Limits, Request, RetryBudget
 from lbalgo.lifecycle import Place
+from lbalgo.policies.walked import WalkedPicker
 from lbalgo.signals.drained import Phase
 from lbalgo.testing import FakeClock, check_picker
 from lbalgo.types import F64, I32, U8, U64
@@ -228,6 +229,25 @@ def probes() -> None:
     assert_type(health.snapshot(), dict[str, Any])
 
 
+def told() -> None:
+    """Policies that are told things."""
+    policy = lb.Prequal()
+    picker = policy.build(HOSTS)
+    assert_type(picker, WalkedPicker[Host])
+    assert_type(policy.to_probe(picker), list[Host])
+    balancer = lb.Balancer(policy, HOSTS, clock=FakeClock(), seed=0)
+    balancer.report("a", lb.Probe(rif=1, latency=0.1))
+    assert_type(lb.JoinIdleQueue(told=True).build(["a"]).pick(), lb.Endpoint[Any])
+    assert_type(lb.C3(clients=3).build(HOSTS).pick(), Host)
+    assert_type(lb.AdaptiveChoices(lb.InFlight(), 0.1).width(1.0), int | None)
+    weighted = lb.WeightedByReport(lb.PidWeights()).build(HOSTS)
+    assert_type(weighted.weights(), F64)
+    assert_type(weighted.pick(), Host)
+    assert_type(lb.OrcaWeights().start().weights([0], [1.0]), list[float])
+    for said in (lb.Idle(), lb.Feedback(queue=1, service_time=0.1)):
+        assert_type(said, lb.Idle | lb.Feedback)
+
+
 def shell() -> None:
     """Balancer, leases, events and counters."""
     seen: list[Event] = []
@@ -319,5 +339,5 @@ def simulated() -> None:
 
 def main() -> None:
     """Runs all of it: what the checkers believe is also so."""
-    for part in (backends, views, tickets, own_parts, shell, measured, known_systems, simulated):
+    for part in (backends, views, tickets, own_parts, told, shell, measured, known_systems, simulated):
         part()
