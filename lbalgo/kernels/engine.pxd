@@ -72,7 +72,7 @@ cdef class Engine:
     @cython.locals(job=Py_ssize_t, stations=Stations)
     cdef inline Py_ssize_t _job(self, Py_ssize_t client, long long number) except -2
     @cython.locals(owner=cython.longlong)
-    cpdef inline void place(self, Py_ssize_t job, Py_ssize_t server, long long number) noexcept
+    cdef inline void _place(self, Py_ssize_t job, Py_ssize_t server, long long number) noexcept
     @cython.locals(server=Py_ssize_t, code=int)
     cpdef inline int send(self, Py_ssize_t job, double work) except -1
     cdef int _answer(self, Py_ssize_t job, long long code, double after) except -1

@@ -4,10 +4,14 @@ from typing import Any, final
 from lbalgo.kernels.event_queue import EventQueue
 from lbalgo.kernels.stations import Stations
 from lbalgo.kernels.streams import Stream
+from lbalgo.types import Outcome
+
+OUTCOME_CODES: dict[Outcome, int]
 
 @final
 class VirtualClock:
     now: float
+    def __init__(self, *args: Any) -> None: ...
     def __call__(self) -> float: ...
 
 @final

@@ -1,7 +1,10 @@
-from typing import final
+from typing import Any, final
+
+LINE: int
 
 @final
 class EventQueue:
+    def __init__(self, *args: Any) -> None: ...
     @property
     def count(self) -> int: ...
     @property

@@ -2,6 +2,9 @@ from collections.abc import Sequence
 from typing import final
 
 from lbalgo.kernels.event_queue import EventQueue
+from lbalgo.types import Outcome
+
+OUTCOME_CODES: dict[Outcome, int]
 
 @final
 class Stations:

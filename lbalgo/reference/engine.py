@@ -263,14 +263,14 @@ class Engine:
                 self.refuse(answer, client, number, self.now)
                 return -1
             server, self.tokens[job] = answer
-        self.place(job, server, number)
+        self._place(job, server, number)
         return job
 
     def put(self, client: int, number: int, server: int, token: Any) -> int:
         """A job for a request whose server somebody else has chosen; `done` is given the token at its end."""
         job = self._job(client, number)
         self.tokens[job] = token
-        self.place(job, server, number)
+        self._place(job, server, number)
         return job
 
     def _job(self, client: int, number: int) -> int:
@@ -282,7 +282,7 @@ class Engine:
         stations.works[WORKS * job + BEGAN], stations.works[WORKS * job + KEY] = self.now, number
         return job
 
-    def place(self, job: int, server: int, number: int) -> None:
+    def _place(self, job: int, server: int, number: int) -> None:
         """The job of a request for key `number` is to go to this server."""
         self.stations.links[LINKS * job + SERVER] = server
         if self.keyed and number >= 0:
