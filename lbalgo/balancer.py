@@ -36,11 +36,11 @@ on_event
     called with each event of `lbalgo.events`, in order, after the state is consistent and outside the lock; it may use
     the balancer. What it raises comes out of the call that delivered the event; later events are kept for the next.
 
-`acquire(key=None, *, exclude=(), cost=1.0, session=None, request=Request())`: `session` is the cookie of `Sticky`,
-`request` what gates are told (attempt, hedge, criticality, bits). It raises NoBackend, NotAdmitted if a gate refuses,
-and ConfigError for an argument that cannot be used.
+`acquire(key=None, *, exclude=(), cost=1.0, session=None, request=Request(), context=None)`: `session` is the cookie of
+`Sticky`, `request` what gates are told (attempt, hedge, criticality, bits), `context` what scorers of `ByScore` are.
+It raises NoBackend, NotAdmitted if a gate refuses, and ConfigError for an argument that cannot be used.
 `attempts(key=None, *, limit=3, budget=None, on=RETRIED, ...)` yields leases until one is good; see `lbalgo.attempts`.
- `update` raises ConfigError or
+`update` raises ConfigError or
 DuplicateBackend and has then changed nothing, signals included. `report` raises UnknownBackend. `restore` raises
 ConfigError for a snapshot of another shape and has then changed nothing. If the policy refuses what time or evidence
 brought, the call that ran it raises, the old picker goes on, and the next change tries again. A clock that fails leaves

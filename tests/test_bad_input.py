@@ -7,7 +7,20 @@ import pytest
 import lbalgo as lb
 from lbalgo import ConfigError
 from lbalgo.testing import SignalContract, check_picker
-from tests.bad_input import affinity, core, draining, health, machines, parts, policies, relatives, snapshots, subsets, told
+from tests.bad_input import (
+    affinity,
+    core,
+    draining,
+    health,
+    machines,
+    parts,
+    policies,
+    relatives,
+    scores,
+    snapshots,
+    subsets,
+    told,
+)
 from tests.bad_input.rows import ANY
 
 TABLE = [
@@ -22,6 +35,7 @@ TABLE = [
     *subsets.TABLE,
     *parts.TABLE,
     *told.TABLE,
+    *scores.TABLE,
 ]
 COVERED = {name for name, *_ in TABLE}
 EXCEPTIONS = {
@@ -32,7 +46,7 @@ EXCEPTIONS = {
         "carries what it is given",
     ),
     **dict.fromkeys(("State", "Lookup", "Ties", "DrainOrder"), "an enum: Python refuses what is no member"),
-    **dict.fromkeys(("XXH64", "XXH3"), "takes nothing"),
+    **dict.fromkeys(("Best", "XXH64", "XXH3"), "takes nothing"),
     "kernels": "takes nothing",
     **dict.fromkeys(("Stats", "events"), "frozen records that the balancer and the signals fill in"),
     "Explanation": "a frozen record that `explain` fills in",

@@ -8,6 +8,7 @@ carried over a restart by `snapshot` and `restore`, whose times are ages. Not fo
 from lbalgo.estimators.counter import WindowedCounter
 from lbalgo.estimators.ewma import DecayingMean, Ewma
 from lbalgo.estimators.histogram import LogHistogram, WindowedHistogram
+from lbalgo.estimators.prefix_index import PrefixIndex, prefix_blocks
 from lbalgo.estimators.survival import censored_quantile
 from lbalgo.estimators.tails import binomial_tail, binomial_threshold
 
@@ -15,9 +16,11 @@ __all__ = [
     "DecayingMean",
     "Ewma",
     "LogHistogram",
+    "PrefixIndex",
     "WindowedCounter",
     "WindowedHistogram",
     "binomial_tail",
     "binomial_threshold",
     "censored_quantile",
+    "prefix_blocks",
 ]

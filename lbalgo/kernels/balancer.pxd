@@ -28,13 +28,13 @@ cdef class Balancer(Desk):
     @cython.locals(slot=Py_ssize_t, row=Py_ssize_t, by_ticket=TicketPicker, by_load=LoadPicker,
                    load=LoadState, lease=Lease)
     @cython.final
-    cdef Lease _open(self, object key, object exclude, double cost, double now, object visit)
+    cdef Lease _open(self, object key, object context, object exclude, double cost, double now, object visit)
     @cython.final
-    cdef Lease _enter(self, object key, object exclude, double cost, double now, object visit)
+    cdef Lease _enter(self, object key, object context, object exclude, double cost, double now, object visit)
     @cython.final
     cdef object _admit(self, double now, object session, object request, object budget)
     @cython.final
-    cdef object _asked(self, object session, object request)
+    cdef object _asked(self, object session, object request, object context)
     @cython.final
     cdef object _start(self, object visit, object id, LoadState load, Py_ssize_t row, double cost, double now)
     @cython.final
@@ -43,7 +43,7 @@ cdef class Balancer(Desk):
     @cython.locals(now=double)
     cdef object end_(self, Lease lease, int code, double latency, double pause)
     @cython.final
-    cdef object _choose(self, object picker, object key, object exclude, object visit, double now)
+    cdef object _choose(self, object picker, object key, object context, object exclude, object visit, double now)
     @cython.locals(row=Py_ssize_t, load=LoadState)
     @cython.final
     cdef object _close(self, Lease lease, int code, double latency, double pause, double now)

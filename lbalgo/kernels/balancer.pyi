@@ -64,6 +64,7 @@ class Balancer(Desk, Generic[_B]):
         cost: float = 1.0,
         session: str | bytes | None = None,
         request: Request = ...,
+        context: Any = None,
     ) -> Lease[_B]: ...
     def attempts(
         self,
@@ -76,6 +77,7 @@ class Balancer(Desk, Generic[_B]):
         cost: float = 1.0,
         session: str | bytes | None = None,
         request: Request = ...,
+        context: Any = None,
     ) -> Attempts[_B]: ...
     def attempt_(self, course: Attempts[_B]) -> Lease[_B]: ...
     def report(self, id: str, report: Any) -> None: ...

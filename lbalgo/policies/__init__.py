@@ -3,6 +3,7 @@
 from lbalgo.policies.adaptive_choices import AdaptiveChoices
 from lbalgo.policies.bounded_load import BoundedLoad
 from lbalgo.policies.by_priority import ByPriority
+from lbalgo.policies.by_score import Best, BestOf, ByScore, Softmax
 from lbalgo.policies.by_zone import ByZone
 from lbalgo.policies.c3 import C3, Feedback
 from lbalgo.policies.hot_key_spread import HotKeySpread
@@ -12,12 +13,13 @@ from lbalgo.policies.jump_back import JumpBack
 from lbalgo.policies.least_loaded import LeastConnections, LeastLoaded, Ties
 from lbalgo.policies.maglev import Maglev
 from lbalgo.policies.multi_probe import MultiProbe
+from lbalgo.policies.orca_weights import OrcaWeights
+from lbalgo.policies.pid_weights import PidWeights
 from lbalgo.policies.power_of_two import PowerOfTwo
 from lbalgo.policies.prequal import Prequal
 from lbalgo.policies.probe_answers import Estimate, ProbeAnswers
 from lbalgo.policies.probe_pool import Probe
 from lbalgo.policies.rendezvous import Rendezvous
-from lbalgo.policies.report_weights import OrcaWeights, PidWeights
 from lbalgo.policies.ring_hash import Lookup, RingHash
 from lbalgo.policies.round_robin import RoundRobin, WeightedRoundRobin
 from lbalgo.policies.stable_table import StableTable
@@ -32,8 +34,11 @@ __all__ = [
     "C3",
     "AdaptiveChoices",
     "Aperture",
+    "Best",
+    "BestOf",
     "BoundedLoad",
     "ByPriority",
+    "ByScore",
     "ByZone",
     "DeterministicSubset",
     "Estimate",
@@ -61,6 +66,7 @@ __all__ = [
     "Ringsteady",
     "Rocksteadier",
     "RoundRobin",
+    "Softmax",
     "StableTable",
     "Subset",
     "TableLayout",

@@ -24,6 +24,7 @@ from lbalgo.active import Cursor, mix64
 from lbalgo.errors import ConfigError, NoBackend
 from lbalgo.hashing import key_hasher
 from lbalgo.policies.loaded import rows_of
+from lbalgo.spec import check_integer
 from lbalgo.types import F64, I64, Backend, Bool
 from lbalgo.view import View
 
@@ -200,6 +201,7 @@ class PartedPicker(Generic[B]):
 
     def reseed(self, seed: int) -> None:
         """Moves all cursors: requests without a key go on from here, an int in [0, 2**64)."""
+        check_integer("seed", seed, low=0, high=WORD)
         for part in self.parts:
             if hasattr(part.picker, "reseed"):
                 part.picker.reseed(seed)

@@ -26,7 +26,7 @@ from lbalgo.request import FIRST, Request
 from lbalgo.spec import LIMIT, check_integer, check_real, check_time
 from lbalgo.types import OUTCOME_CODES, Outcome
 from lbalgo.view import members_of
-from lbalgo.visiting import Gatehouse, Visit
+from lbalgo.visiting import Contextual, Gatehouse, Visit
 
 try:  # the compiler needs to see this import; at run time nobody needs Cython installed
     import cython
@@ -115,12 +115,13 @@ class Balancer(Desk):
         cost: float = UNIT,
         session: Any = None,
         request: Request = FIRST,
+        context: Any = None,
     ) -> Lease:
         """A lease of the backend for this key, or for the next request; runs what is due first."""
         if cost is not UNIT:
             cost = check_real("cost", cost, low=0.0)
-        if session is not None or request is not FIRST:
-            self._asked(session, request)
+        if session is not None or request is not FIRST or context is not None:
+            self._asked(session, request, context)
         now = self.latest
         if self.ticking:
             now = self._read()
@@ -131,9 +132,9 @@ class Balancer(Desk):
         if self.serial:
             with self.lock:
                 if not self.gated:
-                    return self._open(key, exclude, cost, now, None)
-                return self._enter(key, exclude, cost, now, self._admit(now, session, request, None))
-        return self._open(key, exclude, cost, now, None)
+                    return self._open(key, context, exclude, cost, now, None)
+                return self._enter(key, context, exclude, cost, now, self._admit(now, session, request, None))
+        return self._open(key, context, exclude, cost, now, None)
 
     def attempts(
         self,
@@ -146,15 +147,25 @@ class Balancer(Desk):
         cost: float = UNIT,
         session: Any = None,
         request: Request = FIRST,
+        context: Any = None,
     ) -> Attempts[Any]:
         """Leases for one request, one after the other, until it succeeds or is not to be tried again."""
-        self._asked(session, request)
+        self._asked(session, request, context)
         if budget is not None and any(budget is gate for gate in self.gates.all):
             raise ConfigError("budget", budget, "is a gate of this balancer already")
         with self.lock:
             request = self.gates.numbered(request)  # its retries keep its bits
         return Attempts(
-            self, key, limit=limit, budget=budget, on=on, exclude=exclude, cost=cost, session=session, request=request
+            self,
+            key,
+            limit=limit,
+            budget=budget,
+            on=on,
+            exclude=exclude,
+            cost=cost,
+            session=session,
+            request=request,
+            context=context,
         )
 
     def attempt_(self, course: Attempts[Any]) -> Lease:
@@ -168,17 +179,21 @@ class Balancer(Desk):
             visit = self._admit(now, course.session, course.request, course.budget)
             visit.course = course
             exclude = course.exclusion(self.picker, now)
-            lease = self._enter(course.key, exclude, course.cost, now, visit)
+            lease = self._enter(course.key, course.context, exclude, course.cost, now, visit)
             visit.delay = course.delay(lease.backend.id, now)
             return lease
 
-    def _asked(self, session: Any, request: Request) -> None:
+    def _asked(self, session: Any, request: Request, context: Any) -> None:
         if not isinstance(request, Request):
             raise ConfigError("request", request, "must be a Request")
         if request.backend is not None:
             raise ConfigError("request", request, "must have no backend: that is to be chosen")
         if session is not None and not self.gates.sessions:
             raise ConfigError("session", session, "is of use only to a gate with sessions, as Sticky")
+        if context is not None and (self.gates.affinity is not None or not hasattr(self.picker, "takes_context")):
+            raise ConfigError(
+                "context", context, "is of use only to a policy by score, and not behind a gate that chooses"
+            )
 
     def _admit(self, now: float, session: Any, request: Request, budget: Any) -> Visit:
         try:
@@ -187,14 +202,16 @@ class Balancer(Desk):
             self.ledger.refuse(refusal)
             raise
 
-    def _enter(self, key: Any, exclude: Container[str], cost: float, now: float, visit: Visit) -> Lease:
+    def _enter(self, key: Any, context: Any, exclude: Container[str], cost: float, now: float, visit: Visit) -> Lease:
         try:
-            return self._open(key, exclude, cost, now, visit)
+            return self._open(key, context, exclude, cost, now, visit)
         except BaseException:
             visit.refused(now)
             raise
 
-    def _open(self, key: Any, exclude: Container[str], cost: float, now: float, visit: Visit | None) -> Lease:
+    def _open(
+        self, key: Any, context: Any, exclude: Container[str], cost: float, now: float, visit: Visit | None
+    ) -> Lease:
         lease = Lease.__new__(Lease)  # pyright: ignore[reportCallIssue]
         lease.desk = None
         if self.timed and self.load is not None:
@@ -209,7 +226,7 @@ class Balancer(Desk):
                     slot = by_load._next()
                     backend = by_load.backends[slot]
                 else:
-                    backend = self._choose(picker, key, exclude, visit, now)
+                    backend = self._choose(picker, key, context, exclude, visit, now)
                     name = backend.id
             except NoBackend as refusal:
                 self.ledger.refuse(refusal)
@@ -244,7 +261,11 @@ class Balancer(Desk):
             visit.finished(Outcome.CANCELLED, None, now)
             raise
 
-    def _choose(self, picker: Any, key: Any, exclude: Container[str], visit: Visit | None, now: float) -> Any:
+    def _choose(
+        self, picker: Any, key: Any, context: Any, exclude: Container[str], visit: Visit | None, now: float
+    ) -> Any:
+        if context is not None:
+            picker = Contextual(picker, context)
         if exclude is NOTHING and visit is None:
             return picker.pick(key)
         first = None if check_exclude(exclude) is NOTHING else next(iter(picker.walk(key)), None)
