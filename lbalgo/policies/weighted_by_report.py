@@ -24,7 +24,8 @@ from lbalgo.active import TicketPicker
 from lbalgo.endpoint import Endpoint
 from lbalgo.errors import ConfigError
 from lbalgo.policies.loaded import rows_of
-from lbalgo.policies.report_weights import OrcaWeights, PidWeights
+from lbalgo.policies.orca_weights import OrcaWeights
+from lbalgo.policies.pid_weights import PidWeights
 from lbalgo.policies.round_robin import WeightedRoundRobin
 from lbalgo.rebuilding import rebuild
 from lbalgo.spec import from_dict, to_dict

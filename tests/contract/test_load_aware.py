@@ -7,8 +7,9 @@ from lbalgo.loads import InFlight, Reported, Sum
 from lbalgo.policies.adaptive_choices import AdaptiveChoices
 from lbalgo.policies.c3 import C3
 from lbalgo.policies.join_idle_queue import JoinIdleQueue
+from lbalgo.policies.orca_weights import OrcaWeights
+from lbalgo.policies.pid_weights import PidWeights
 from lbalgo.policies.prequal import Prequal
-from lbalgo.policies.report_weights import OrcaWeights, PidWeights
 from lbalgo.policies.weighted_by_report import WeightedByReport
 from lbalgo.testing import LoadContract, PolicyContract
 from lbalgo.testing import strategies as some

@@ -145,8 +145,7 @@ def test_the_pick_has_the_least_score_for_its_weight(servers):
         heard(picker.load.load, row, response, service, queue)
         for _ in range(flying):
             picker.load.started(row, 1.0, 0.0)
-    margin = 0.0 if getattr(picker, "margin", 1.0) == 0.0 else 1.0
-    scores = [(picker.load.at(row) + margin) / server[-1] for row, server in enumerate(servers)]
+    scores = [picker.load.at(row) / server[-1] for row, server in enumerate(servers)]
     assert scores[picker.backends.index(picker.pick())] <= min(scores) * (1 + 1e-12)
 
 

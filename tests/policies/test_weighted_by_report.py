@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 import lbalgo as lb
 from lbalgo.compat.grpc.stride import Variant, strides, turn
-from lbalgo.policies.report_weights import OrcaWeights, PidWeights
+from lbalgo.policies.orca_weights import OrcaWeights
+from lbalgo.policies.pid_weights import PidWeights
 from lbalgo.policies.weighted_by_report import WeightedByReport
 from lbalgo.report import Report
 
