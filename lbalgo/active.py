@@ -18,11 +18,11 @@ try:
     from lbalgo.kernels.alias import AliasTable
     from lbalgo.kernels.arcs import arc_shares
     from lbalgo.kernels.balancer import Balancer
+    from lbalgo.kernels.combined_loads import CombinedLoad, OverdueLoad, PenaltyLoad
     from lbalgo.kernels.digests import chained, digest32, numbered32, numbered_md5
     from lbalgo.kernels.engine import Engine, VirtualClock
-    from lbalgo.kernels.event_queue import EventQueue
-    from lbalgo.kernels.combined_loads import CombinedLoad, OverdueLoad, PenaltyLoad
     from lbalgo.kernels.estimated_loads import AgeLoad, LatencyLoad
+    from lbalgo.kernels.event_queue import EventQueue
     from lbalgo.kernels.evidence import Evidence
     from lbalgo.kernels.hashing import KeyHasher, mix64, siphash24, xxh64
     from lbalgo.kernels.jump import JumpBuckets, jump
@@ -52,11 +52,11 @@ except ImportError as absent:
     from lbalgo.reference.alias import AliasTable  # type: ignore[assignment]
     from lbalgo.reference.arcs import arc_shares  # type: ignore[assignment]
     from lbalgo.reference.balancer import Balancer  # type: ignore[assignment]
+    from lbalgo.reference.combined_loads import CombinedLoad, OverdueLoad, PenaltyLoad  # type: ignore[assignment]
     from lbalgo.reference.digests import chained, digest32, numbered32, numbered_md5
     from lbalgo.reference.engine import Engine, VirtualClock  # type: ignore[assignment]
-    from lbalgo.reference.event_queue import EventQueue  # type: ignore[assignment]
-    from lbalgo.reference.combined_loads import CombinedLoad, OverdueLoad, PenaltyLoad  # type: ignore[assignment]
     from lbalgo.reference.estimated_loads import AgeLoad, LatencyLoad  # type: ignore[assignment]
+    from lbalgo.reference.event_queue import EventQueue  # type: ignore[assignment]
     from lbalgo.reference.evidence import Evidence  # type: ignore[assignment]
     from lbalgo.reference.hashing import KeyHasher, mix64, siphash24, xxh64  # type: ignore[assignment]
     from lbalgo.reference.jump import JumpBuckets, jump  # type: ignore[assignment]
