@@ -54,7 +54,7 @@ def moves_too_much(setup: Setup) -> Iterator[Finding]:
     allowed = setup.facts.max_excess
     excess, most = maglev_excess(n, size), 1.0 / n if allowed is None else allowed
     if excess > most:
-        why = "as many again as have to" if allowed is None else f"{allowed:.3g} were allowed"
+        why = "as many as have to, or more" if allowed is None else f"{allowed:.3g} were allowed"
         try:
             fix = f"set table_size to {maglev_size_for(n, most)}, or use rendezvous or a ring, which move the minimum"
         except ConfigError:
