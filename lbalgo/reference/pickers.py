@@ -86,17 +86,16 @@ class TicketPicker:
         self.cursor = cursor
         self.plain = True
         eligible = view.eligible.astype(np.uint8)
+        coins: Any = np.zeros(len(view), dtype=np.uint64)
         if thin and len(view):
             ratios = view.factors / view.factors.max()
             thresholds = np.rint(ratios * float(ACCEPT)).astype(np.uint64)
             whole = bool((ratios == 1.0).all())  # whoever has all of its share accepts, whatever its coin
-            coins = np.zeros(len(view), dtype=np.uint64)
             self.plain = whole and bool((eligible == (view.weights > 0)).all())
             if not whole:
                 coins[:] = [mix64(xxh64(i.encode()) ^ SALT) for i in view.ids]
         else:
             thresholds = np.full(len(view), ACCEPT, dtype=np.uint64)
-            coins = np.zeros(len(view), dtype=np.uint64)
         if not cython.compiled:
             self.coins, self.thresholds, self.eligible = (
                 coins.tolist(),
