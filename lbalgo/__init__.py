@@ -1,7 +1,8 @@
 """Which backend gets the next request, and how that decision stays right: load balancing as pure algorithms."""
 
-from lbalgo import estimators, events, gates, measure, sim
+from lbalgo import advice, estimators, events, gates, measure, sim
 from lbalgo.active import kernels
+from lbalgo.advice import advise
 from lbalgo.balancer import Balancer, Lease
 from lbalgo.closing import close_plan
 from lbalgo.draining import check_drain
@@ -180,6 +181,8 @@ __all__ = [
     "View",
     "WeightedByReport",
     "WeightedRoundRobin",
+    "advice",
+    "advise",
     "check_drain",
     "close_plan",
     "estimators",

@@ -8,6 +8,7 @@ import lbalgo as lb
 from lbalgo import ConfigError
 from lbalgo.testing import SignalContract, check_picker
 from tests.bad_input import (
+    advice,
     affinity,
     core,
     draining,
@@ -29,6 +30,7 @@ TABLE = [
     *machines.TABLE,
     *health.TABLE,
     *draining.TABLE,
+    *advice.TABLE,
     *snapshots.TABLE,
     *affinity.TABLE,
     *relatives.TABLE,
@@ -51,7 +53,7 @@ EXCEPTIONS = {
     **dict.fromkeys(("Stats", "events"), "frozen records that the balancer and the signals fill in"),
     "Explanation": "a frozen record that `explain` fills in",
     "HeavyHitter": "a frozen record that `HeavyHitters` fills in",
-    **dict.fromkeys(("estimators", "gates", "measure", "sim"), "a module, with bad-input tests of its own"),
+    **dict.fromkeys(("advice", "estimators", "gates", "measure", "sim"), "a module, with bad-input tests of its own"),
 }
 CASES = [
     pytest.param(make, state, call, error, facts, id=f"{name}-{block}-{row}")

@@ -10,17 +10,14 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from lbalgo.advice.workload import Workload
 from lbalgo.errors import ConfigError
+from lbalgo.sim.traces import Trace
 from lbalgo.spec import to_dict
 from lbalgo.types import F64
-
-if TYPE_CHECKING:
-    from lbalgo.sim.traces import Trace
 
 LEAST = 100  # requests; fewer say nothing about variance
 
@@ -69,8 +66,6 @@ def measured(trace: Trace) -> Measured:
     >>> told.rate, told.burstiness, told.variance, told.hot_share
     (1.0, 0.0, 0.25, 0.25)
     """
-    from lbalgo.sim.traces import Trace
-
     if not isinstance(trace, Trace):
         raise ConfigError("trace", trace, "must be a Trace")
     n = len(trace.times)

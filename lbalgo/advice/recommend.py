@@ -9,16 +9,14 @@ Costs: a few simulated runs, some hundredths of a second each; without them O(ro
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from lbalgo.advice.matrix import additions_for, row_for
 from lbalgo.advice.measured import Measured, measured
 from lbalgo.advice.trials import REQUESTS, Trial, scaled, shown, trials
 from lbalgo.advice.workload import Workload
+from lbalgo.sim.traces import Trace
 from lbalgo.spec import check_bool, check_enum
-
-if TYPE_CHECKING:
-    from lbalgo.sim.traces import Trace
 
 CLEARLY = 0.9  # of the recommended policy's mean; a difference of a tenth is more than chance in such runs
 

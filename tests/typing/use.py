@@ -273,6 +273,8 @@ def shell() -> None:
     assert_type([event.id for event in seen if isinstance(event, Ejected)], list[str])
     assert_type(balancer.stats(), lb.Stats)
     assert_type(lb.check_drain(1.0, 2.0, 30.0, 0.0, 0.0), tuple[lb.Finding, ...])
+    assert_type(lb.advise(lb.advice.Setup(lb.Maglev(), HOSTS)), tuple[lb.Finding, ...])
+    assert_type(lb.advise(lb.advice.Workload(backends=2)), lb.advice.Recommendation)
     assert_type(lb.Drain(30.0).phases(), dict[str, Phase])
     drain: lb.Signal = lb.Drain()
     assert_type(lb.close_plan(Connection(Protocol.HTTP2), 0.0, drain.deadline or 30.0), tuple[Step, ...])
