@@ -419,13 +419,20 @@ class Balancer(Desk):
         self._deliver()
 
     def snapshot(self) -> dict[str, Any]:
-        """What the signals know and where the sequence of picks is, as plain data; members and leases are not in it."""
+        """What the signals know and where the sequence of picks is, as plain data; members and leases are not in it.
+
+        What is due is run first, so that ages are those of now.
+        """
         with self.lock:
             self._begin()
             try:
-                return {**self.pool.snapshot(), "gates": self.gates.snapshot(self._now())}
+                now = self._now()
+                self.pool.advance(now)
+                state = {**self.pool.snapshot(), "gates": self.gates.snapshot(now)}
             finally:
                 self._follow()
+        self._deliver()
+        return state
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Goes on from the snapshot of a balancer of the same shape; nothing has changed if it is refused."""

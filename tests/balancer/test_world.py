@@ -311,3 +311,21 @@ def test_generic_and_repr(balancer):
     assert "open" in repr(lease)
     lease.done()
     assert "ended" in repr(lease)
+
+
+def test_a_snapshot_is_of_now(balancer):
+    """Ages go on between events: half of a slow start with nothing happening is half of it in the snapshot."""
+
+    def make(start, members):
+        clock = FakeClock(start)
+        return clock, balancer(RoundRobin(), members, signals=[SlowStart(40.0, steps=4)], clock=clock, seed=0)
+
+    clock, lb = make(0.0, ["a"])
+    lb.update(["a", "b"])
+    clock.advance(20.0)
+    state = lb.snapshot()
+    other_clock, other = make(1000.0, ["a", "b"])
+    other.restore(state)
+    assert other.view.factors.tolist() == lb.view.factors.tolist() == [1.0, 0.5]
+    clock.advance(19.0), other_clock.advance(19.0)
+    assert [lb.advance(), other.advance()] == [40.0, 1020.0]
