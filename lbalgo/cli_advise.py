@@ -19,6 +19,7 @@ from lbalgo.cli_output import WIDTH, shown
 from lbalgo.cli_sources import HAPROXY, KEYWORDS, SYSTEMS
 from lbalgo.errors import LBError
 from lbalgo.findings import Finding
+from lbalgo.sim.traces import read_trace
 
 
 def add_advise(commands: Any, parents: list[argparse.ArgumentParser]) -> argparse.ArgumentParser:
@@ -105,8 +106,6 @@ def _recommend(workload: Any, path: str | None) -> Recommendation:
     if path is None:
         return recommend(workload)
     text = read_text(path)
-    from lbalgo.sim.traces import read_trace
-
     try:
         return recommend(workload, trace=read_trace(text))
     except LBError as error:

@@ -31,6 +31,7 @@ from lbalgo.endpoint import Endpoint
 from lbalgo.errors import ConfigError
 from lbalgo.gates.drain_gate import DrainGate
 from lbalgo.gates.sticky import Sticky
+from lbalgo.sim.reading import READERS
 from lbalgo.spec import is_prime
 
 FIELDS = ("backends", "policy", "signals", "gates", "panic_below", "facts", "workload")
@@ -82,22 +83,16 @@ def _table(name: str, data: Mapping[str, Any], kind: Any) -> Any:
         raise ConfigError(where, error.value, error.why) from None
 
 
-def _readers() -> Any:
-    from lbalgo.sim.reading import READERS
-
-    return READERS
-
-
 def _policy(entry: Any, facts: Facts) -> tuple[Any, Facts]:
     size = entry.get("table_size") if isinstance(entry, dict) and entry.get("type") == "Maglev" else None
     if isinstance(size, int) and not isinstance(size, bool) and 1 < size < 2**31 - 1 and not is_prime(size):
         facts = Facts(**{**vars(facts), "table_size": size})
         entry = {**entry, "table_size": next(n for n in range(size, 2**31) if is_prime(n))}
-    return (None if entry is None else _readers()["policy"]("policy", entry)), facts
+    return (None if entry is None else READERS["policy"]("policy", entry)), facts
 
 
 def _signals(entries: Any) -> tuple[Any, ...]:
-    return tuple(make() for make in _readers()["signals"]("signals", entries))
+    return tuple(make() for make in READERS["signals"]("signals", entries))
 
 
 def _gates(entries: Any, signals: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -123,7 +118,7 @@ def _gates(entries: Any, signals: tuple[Any, ...]) -> tuple[Any, ...]:
 def _numbered(entry: Any, i: int) -> Any:
     """The reader of the simulator, whose errors speak of the only entry it was given."""
     try:
-        return _readers()["gates"]("gates", [entry])
+        return READERS["gates"]("gates", [entry])
     except ConfigError as error:
         where = error.parameter.replace("gates[0]", f"gates[{i}]", 1)
         raise ConfigError(where, error.value, error.why) from None

@@ -12,7 +12,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from lbalgo.advice.measured import measured
 from lbalgo.advice.workload import Workload
@@ -24,11 +24,14 @@ from lbalgo.policies.rendezvous import Rendezvous
 from lbalgo.policies.ring_hash import RingHash
 from lbalgo.policies.round_robin import RoundRobin, WeightedRoundRobin
 from lbalgo.policies.weighted_random import Random
+from lbalgo.sim.arrivals import Poisson
+from lbalgo.sim.distributions import Constant, LogNormal
+from lbalgo.sim.keys import HotKey, KeySequence, UniformKeys
+from lbalgo.sim.running import run
+from lbalgo.sim.scenario import Board, Scenario
+from lbalgo.sim.servers import Servers
+from lbalgo.sim.traces import InOrder, Recorded, Trace
 from lbalgo.spec import check_integer, to_dict
-
-if TYPE_CHECKING:
-    from lbalgo.sim.scenario import Scenario
-    from lbalgo.sim.traces import Trace
 
 REQUESTS = 50_000
 WARMUP = 0.1  # of the run is not measured
@@ -76,25 +79,11 @@ def scaled(workload: Workload) -> tuple[int, int]:
 
 def scenario(workload: Workload, policy: Any, trace: Trace | None, requests: int, seed: int) -> Scenario:
     """What is simulated; a trace gives arrivals and, if it has them, costs and keys, at the pace of the load."""
-    from lbalgo.sim import (
-        Board,
-        Constant,
-        HotKey,
-        InOrder,
-        KeySequence,
-        LogNormal,
-        Poisson,
-        Recorded,
-        Scenario,
-        UniformKeys,
-    )
-    from lbalgo.sim import Servers as Group
-
     backends, balancers = scaled(workload)
-    servers = [Group(backends)]
+    servers = [Servers(backends)]
     if workload.weights and backends > 1:  # a half of them twice as fast, which is what weights are for
         slow = backends // 2
-        servers = [Group(slow, "slow"), Group(backends - slow, "fast", speed=2.0, weight=2.0)]
+        servers = [Servers(slow, "slow"), Servers(backends - slow, "fast", speed=2.0, weight=2.0)]
     rate = workload.load * sum(group.count * group.speed for group in servers)
     count = requests if trace is None else len(trace.times)
     duration = count / rate
@@ -157,8 +146,6 @@ def trials(
     Costs: about a microsecond a request and policy.
     Source: `lbalgo.sim`.
     """
-    from lbalgo.sim import run
-
     check_integer("requests", requests, low=1000, high=10_000_000)
     check_integer("seed", seed, low=0, high=2**64 - 1)
     found = []
