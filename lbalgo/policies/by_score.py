@@ -31,6 +31,7 @@ from lbalgo.active import Cursor, InFlightCounts, mix64
 from lbalgo.endpoint import Endpoint
 from lbalgo.errors import ConfigError, NoBackend
 from lbalgo.excluding import check_exclude
+from lbalgo.kept_rows import check_part
 from lbalgo.policies.loaded import rows_of
 from lbalgo.spec import check_integer, check_real
 from lbalgo.types import F64, I64, Backend, Ids, Outcome, Picker, Pool
@@ -256,6 +257,40 @@ class ScorerLoads:
         for part in self._live:
             if hasattr(part, "reported"):
                 part.reported(row, report, now)
+
+    def snapshot(self) -> dict[str, Any]:
+        """What the loads have learned; what is in flight is gone with its process."""
+        return {"type": "ByScore", "parts": [None if part is None else part.snapshot() for part in self.parts]}
+
+    def restore(self, state: Mapping[str, Any], now: float) -> None:
+        """Go on from a snapshot; nothing has changed if it is refused.
+
+        Raises
+        ------
+        ConfigError : it is no snapshot of such loads.
+        """
+        known = check_part("ByScore", state, len(self.parts))
+        if any((part is None) != (its is None) for part, its in zip(self.parts, known, strict=True)):
+            raise ConfigError("state['parts']", known, "must have a snapshot for each load, and None for none")
+        saved = [None if part is None else part.snapshot() for part in self.parts]
+        try:
+            self._load(known, now)
+        except BaseException:
+            self._load(saved, now)
+            raise
+
+    def _load(self, states: list[Any], now: float) -> None:
+        for part, its in zip(self.parts, states, strict=True):
+            if part is not None:
+                part.restore(its, now)
+
+    def merge(self, other: ScorerLoads) -> None:
+        """What another process's loads of the same scorers have learned."""
+        if not isinstance(other, ScorerLoads) or len(other.parts) != len(self.parts):
+            raise ConfigError("other", other, f"must be the loads of {len(self.parts)} scorers")
+        for part, its in zip(self.parts, other.parts, strict=True):
+            if part is not None:
+                part.merge(its)
 
     def restart(self, row: int) -> None:
         """A row is another backend's from now on."""

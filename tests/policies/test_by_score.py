@@ -1,5 +1,6 @@
 """Scores: sums by hand, choosers by their laws, loads that hear everything once, contexts that reach the scorers."""
 
+import json
 import math
 import pickle
 from dataclasses import dataclass
@@ -11,8 +12,9 @@ from hypothesis import strategies as st
 
 import lbalgo as lb
 from lbalgo import ConfigError, NoBackend, Outcome, State, View
-from lbalgo.loads import InFlight
+from lbalgo.loads import InFlight, PeakEwma, Reported
 from lbalgo.policies.by_score import Best, BestOf, ByScore, Softmax
+from lbalgo.report import Report
 from lbalgo.scores import Affinity, LeastLoad
 from lbalgo.testing import LoadContract, PolicyContract
 from tests.statistical.budget import assert_binomial
@@ -167,6 +169,35 @@ def test_loads_hear_everything_and_pass_on():
         lease.done()
     assert balancer.stats().open_leases == 0, "the one for d, dropped without a word, is swept"
     assert [load.at(row) for row in balancer.picker.rows.tolist()] == [0.0] * 4
+
+
+def test_what_loads_have_learned_is_carried_over():
+    def make():
+        return ByScore([LeastLoad(PeakEwma()), said(a=1.0), LeastLoad(Reported(blackout=0.0))]).build(["a", "b"]).load
+
+    one, other, third = make(), make(), make()
+    one.started(0, 1.0, 0.0)
+    one.finished(0, Outcome.SUCCESS, 0.5, 0.5)
+    one.reported(1, Report(0.25), 1.0)
+    one.advance(1.0)
+    state = json.loads(json.dumps(one.snapshot()))
+    other.restore(state, 1.0)
+    third.advance(1.0)
+    third.merge(one)
+    for load in (other, third):
+        assert [part.at(row) for part in load.parts if part is not None for row in (0, 1)] == [
+            part.at(row) for part in one.parts if part is not None for row in (0, 1)
+        ]
+    bad = [{}, None, {**state, "type": "Sum"}, {**state, "parts": state["parts"][:2]}, {**state, "parts": [None] * 3}]
+    bad.append({**state, "parts": [state["parts"][0], None, {"type": "Reported", "rows": {"0": {}}}]})
+    for wrong in bad:
+        before = other.snapshot()
+        with pytest.raises(ConfigError):
+            other.restore(wrong, 2.0)
+        assert other.snapshot() == before
+    for wrong in (None, make().parts[0], ByScore([said(a=1.0)]).build(["a"]).load):
+        with pytest.raises(ConfigError):
+            one.merge(wrong)
 
 
 def test_a_load_that_refuses_leaves_no_trace():
