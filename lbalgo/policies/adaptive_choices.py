@@ -113,29 +113,30 @@ class AdaptiveChoices:
         return policy
 
     def _order(self, picker: WalkedPicker[Any], ticket: int) -> Iterator[int]:
-        load, most = picker.load, max((choices or 1 for _, choices in self.widths), default=1)
+        load, lanes = picker.load, picker.lanes
+        most = max((choices or 1 for _, choices in self.widths), default=1)
+        fresh = next((limit * self.service_time for limit, choices in self.widths if choices is None), 0.0)
         seen, left = set[int](), list[int]()  # given, and drawn but not yet given
 
         def score(slot: int) -> float:
-            return (load.at(picker.lanes[slot]) + load.margin) / picker.weights[slot]  # type: ignore[no-any-return]
-
-        def wide(slot: int) -> bool:
-            return self.width(load.age(picker.lanes[slot])) is None
+            return (load.at(lanes[slot]) + load.margin) / picker.weights[slot]  # type: ignore[no-any-return]
 
         drawn = (slot for slot in picker.sample(ticket) if slot not in seen)
         while len(seen) < len(picker.slots):
             left = [slot for slot in left if slot not in seen]
             left += islice(drawn, most - len(left))
-            widths = [self.width(load.age(picker.lanes[slot])) for slot in left]
-            group = [slot for at, (slot, width) in enumerate(zip(left, widths, strict=True)) if (width or most) > at]
+            widths = [self.width(load.age(lanes[slot])) for slot in left]
             if widths[0] == 1:
-                group = left[:1]
-            elif None in widths:
-                others = [slot for slot in picker.slots if slot not in seen and slot not in left and wide(slot)]
-                group += sorted(others, key=lambda slot: _lot(picker.coin(slot, ticket), picker.weights[slot]))
-            group.sort(key=score)
-            seen.update(group)
-            yield from group
+                seen.add(left[0])
+                yield left[0]
+                continue
+            scores = {slot: score(slot) for at, slot in enumerate(left) if (widths[at] or most) > at}
+            if None in widths:
+                for slot in picker.slots:
+                    if load.age(lanes[slot]) < fresh and slot not in seen and slot not in left:
+                        scores[slot] = score(slot)
+            seen.update(scores)
+            yield from _ascending(picker, scores, left, ticket)
 
 
 class AgedLoad:
@@ -265,6 +266,16 @@ def _tuples(widths: object) -> object:
     return tuple(tuple(pair) if isinstance(pair, list) else pair for pair in widths)
 
 
-def _lot(coin: int, weight: float) -> float:
-    """A number by whose ascending order those of these weights are drawn without replacement."""
-    return -math.log(((coin >> 11) + 0.5) * UNIT) / weight
+def _ascending(picker: Any, scores: Mapping[int, float], drawn: list[int], ticket: int) -> Iterator[int]:
+    """Slots by ascending score; of equal ones those drawn come first, as drawn, then the others as they would be."""
+
+    def place(slot: int) -> tuple[float, float]:
+        if slot in drawn:
+            return 0.0, float(drawn.index(slot))
+        coin = (picker.coin(slot, ticket) >> 11) + 0.5
+        return 1.0, -math.log(coin * UNIT) / picker.weights[slot]  # ascending: drawn by weight, without replacement
+
+    least = min(scores.values())
+    first = min((slot for slot, score in scores.items() if score == least), key=place)
+    yield first
+    yield from sorted(scores.keys() - {first}, key=lambda slot: (scores[slot], place(slot)))

@@ -153,23 +153,18 @@ class Prequal:
         """The probed by the rule, if they are enough; then the others as drawn; those averse at the end."""
         pool: ProbePool = picker.load
         known = {picker.slot_of[row]: probe for row, probe in pool.held.items() if row in picker.slot_of}
-        ranked = [slot for slot in known if not pool.averse(picker.lanes[slot])]
-        if len(ranked) < ENOUGH:
-            ranked = []
-        else:
-            queue = {slot: (known[slot].rif + 1.0) / picker.weights[slot] for slot in ranked}
-            delay = {slot: known[slot].latency / picker.view.factors.item(slot) for slot in ranked}
-            line = hot_above([*queue.values()], self.quantile)
-
-            def rank(slot: int) -> tuple[bool, float, float, int]:
-                hot, coin = queue[slot] > line, picker.coin(slot, ticket)
-                return (hot, queue[slot], delay[slot], coin) if hot else (hot, delay[slot], queue[slot], coin)
-
-            ranked.sort(key=rank)
-            yield from ranked
+        ranks: dict[int, tuple[bool, float, float]] = {}
+        liked = [slot for slot in known if not pool.averse(picker.lanes[slot])]
+        if len(liked) >= ENOUGH:
+            queues = [(known[slot].rif + 1.0) / picker.weights[slot] for slot in liked]
+            line = hot_above(queues, self.quantile)
+            for slot, queue in zip(liked, queues, strict=True):
+                delay = known[slot].latency / picker.factors[slot]
+                ranks[slot] = (True, queue, delay) if queue > line else (False, delay, queue)
+            yield from picker.ascending(ranks, ticket)
         averse = []
         for slot in picker.sample(ticket):
-            if slot not in ranked:
+            if slot not in ranks:
                 if pool.averse(picker.lanes[slot]):
                     averse.append(slot)
                 else:

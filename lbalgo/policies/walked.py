@@ -14,7 +14,7 @@ Costs: build O(N), the alias table; pick as the policy's order; memory 64 bytes 
 from __future__ import annotations
 
 import math
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterator, Mapping
 from typing import Any, Generic, TypeVar
 
 import numpy as np
@@ -53,6 +53,7 @@ class WalkedPicker(Generic[B]):
     ----------
     slots : of the eligible.
     weights : weight x factor of each slot, scaled by one power of two; 0 where not eligible.
+    factors : factor of each slot.
     lanes : row of each slot, as a list.
     slot_of : slot of each row that is eligible.
     """
@@ -68,6 +69,7 @@ class WalkedPicker(Generic[B]):
         self.slots: list[int] = np.flatnonzero(view.eligible).tolist()
         scaled = np.ldexp(view.weights, -int(np.frexp(view.weights.max(initial=0.0))[1])) * view.factors
         self.weights: list[float] = np.where(view.eligible, np.maximum(scaled, LEAST), 0.0).tolist()
+        self.factors: list[float] = view.factors.tolist()
         self.lanes: list[int] = rows.tolist()
         self.slot_of = {self.lanes[slot]: slot for slot in self.slots}
         self._table = alias_table(view) if len(self.slots) > 1 else None
@@ -122,6 +124,15 @@ class WalkedPicker(Generic[B]):
             if mark < 0.0:
                 return at
         return len(slots) - 1
+
+    def ascending(self, ranks: Mapping[int, Any], ticket: int) -> Iterator[int]:
+        """Slots by ascending rank, those of equal rank in an order of the ticket's; the first costs O(n) only."""
+        if ranks:
+            least = min(ranks.values())
+            tied = [slot for slot, rank in ranks.items() if rank == least]
+            first = min(tied, key=lambda slot: self.coin(slot, ticket)) if len(tied) > 1 else tied[0]
+            yield first
+            yield from sorted(ranks.keys() - {first}, key=lambda slot: (ranks[slot], self.coin(slot, ticket)))
 
     def coin(self, slot: int, ticket: int) -> int:
         """64 bits that belong to this slot and ticket: they order those that are tied."""

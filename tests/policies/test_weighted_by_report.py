@@ -76,6 +76,18 @@ def test_blackout_and_expiry():
     assert picker.weights().tolist() == [60.0, 20.0]
 
 
+def test_silence_ends_between_two_steps():
+    """The last report at 9.5 has expired at 189.5; one at 189.75 is the first of a new blackout, no step in between."""
+    picker = heard(WeightedByReport(OrcaWeights()), [Report(0.5, qps=30.0), Report(0.5, qps=10.0)], until=9.0)
+    for now in (9.5, 189.75, 195.0):
+        for row, qps in enumerate((30.0, 10.0)):
+            picker.load.reported(row, Report(0.5, qps=qps), now)
+    picker.load.advance(199.0)
+    assert picker.weights().tolist() == [1.0, 1.0]
+    picker.load.advance(200.0)
+    assert picker.weights().tolist() == [60.0, 20.0]
+
+
 def test_weights_change_once_a_period():
     picker = heard(WeightedByReport(NOW), [Report(0.5, qps=30.0), Report(0.5, qps=10.0)], until=0.99)
     assert picker.weights().tolist() == [1.0, 1.0]
