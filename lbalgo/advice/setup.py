@@ -138,7 +138,7 @@ class Setup:
 
     def __post_init__(self) -> None:
         policy: Any = self.policy
-        if policy is not None and (isinstance(policy, type) or not callable(getattr(policy, "build", None))):
+        if policy is not None and not _is_policy(policy):
             raise ConfigError("policy", policy, "must be a policy, such as PowerOfTwo(), or None")
         object.__setattr__(self, "backends", view_of(self.backends))
         for name, methods in (("signals", ("apply",)), ("gates", ("admit", "pick"))):
@@ -188,10 +188,11 @@ class Setup:
     @property
     def policies(self) -> tuple[Any, ...]:
         """The policy, and those inside of it, the outermost first."""
-        found = [self.policy]
-        while callable(getattr(getattr(found[-1], "policy", None), "build", None)):
-            found.append(found[-1].policy)
-        return tuple(found)
+        found, inner = [], self.policy
+        while inner is not None:
+            found.append(inner)
+            inner = next((within for name in INNER if _is_policy(within := getattr(inner, name, None))), None)
+        return tuple(found) or (None,)
 
     @property
     def kind(self) -> str:
@@ -214,6 +215,13 @@ class Setup:
     def says(self, *fields: str, of_server: bool = False) -> bool:
         """Whether one of these fields is in the configuration that was read: of the pool, or of one of its servers."""
         return any(path.rpartition(".")[2] in fields and (".server[" in path) == of_server for path in self.said)
+
+
+INNER = ("policy", "endpoint_picking_policy")  # what combinators call the policy inside; the second is Envoy's
+
+
+def _is_policy(value: Any) -> bool:
+    return not isinstance(value, type) and callable(getattr(value, "build", None))
 
 
 def system_of(thing: Any) -> str:
