@@ -79,7 +79,7 @@ cdef class Engine:
     cpdef expire(self, Py_ssize_t job, double when)
     @cython.locals(server=Py_ssize_t, at=Py_ssize_t, began=double, number=cython.longlong)
     cdef inline int _over(self, Py_ssize_t job, long long code) except -1
-    @cython.locals(server=Py_ssize_t, by_load=LoadPicker, told=LoadState)
+    @cython.locals(server=Py_ssize_t, began=double, by_load=LoadPicker, told=LoadState)
     cpdef inline int tell(self, Py_ssize_t job, long long code) except -1
     cpdef inline int record(self, Py_ssize_t client, long long number, Py_ssize_t server, double began, long long code) except -1
     cpdef refuse(self, str reason, Py_ssize_t client, long long number, double began)

@@ -237,7 +237,7 @@ class Engine:
             by_load: LoadPicker = self.pickers[client]
             load = by_load.load
             if self.timed:
-                load.advance(self.now)
+                load.pass_(self.now)
             server = by_load._next()
             if not self.silent:
                 load.start_(server, cost, self.now)
@@ -247,7 +247,7 @@ class Engine:
         elif self.mode == BY_PICK:
             told = self.loads[client]
             if told is not None:
-                told.advance(self.now)
+                told.pass_(self.now)
             try:
                 server = self.index[self.pickers[client](key).id]
             except NoBackend as refusal:
@@ -343,11 +343,13 @@ class Engine:
             if self.silent:
                 return 0
             by_load: LoadPicker = self.pickers[self.stations.links[LINKS * job + CLIENT]]
-            by_load.load.finish_(server, code, self.now - self.stations.works[WORKS * job + BEGAN], self.now)
+            began = self.stations.works[WORKS * job + BEGAN]
+            by_load.load.close_(server, 1.0, began, code, self.now - began, self.now)
         elif self.mode == BY_PICK:
             told = self.loads[self.stations.links[LINKS * job + CLIENT]]
             if told is not None:
-                told.finish_(server, code, self.now - self.stations.works[WORKS * job + BEGAN], self.now)
+                began = self.stations.works[WORKS * job + BEGAN]
+                told.close_(server, 1.0, began, code, self.now - began, self.now)
         elif self.mode == BY_CALL:
             token, self.tokens[job] = self.tokens[job], None
             self.done(token, server, code)

@@ -13,7 +13,7 @@ from lbalgo.sim.running import run
 from lbalgo.sim.scenario import Board, Scenario
 from lbalgo.sim.servers import Servers
 from lbalgo.sim.studies import Study, replicate, sweep, vary
-from lbalgo.sim.telling import Probes, Reports, Vitals, probe
+from lbalgo.sim.telling import Probes, Reports, Vitals, feedback, load_report, probe
 from lbalgo.sim.traces import InOrder, Recorded, Trace, read_trace
 
 __all__ = [
@@ -56,7 +56,9 @@ __all__ = [
     "Weigh",
     "ZipfKeys",
     "deploy",
+    "feedback",
     "interval",
+    "load_report",
     "probe",
     "read_toml",
     "read_trace",

@@ -24,7 +24,7 @@ from lbalgo.sim.keys import read_keys
 from lbalgo.sim.named import named
 from lbalgo.sim.scenario import Board, Scenario
 from lbalgo.sim.servers import Servers
-from lbalgo.sim.telling import Probes, Reports, probe
+from lbalgo.sim.telling import Probes, Reports, feedback, load_report, probe
 
 
 def read_toml(text: str) -> Scenario:
@@ -169,7 +169,7 @@ def _telling(kind: type[Any]) -> Callable[[str, Any], Any]:
     return read
 
 
-SAID = {"probe": probe}
+SAID = {"probe": probe, "feedback": feedback, "load_report": load_report}
 READERS: dict[str, Callable[[str, Any], Any]] = {
     "policy": _policy,
     "servers": _servers,

@@ -19,7 +19,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from lbalgo.errors import ConfigError
-from lbalgo.policies import Probe
+from lbalgo.policies.c3 import Feedback
+from lbalgo.policies.probe_pool import Probe
+from lbalgo.report import Report
 from lbalgo.spec import check_real
 from lbalgo.types import OUTCOME_CODES, Outcome
 
@@ -60,6 +62,16 @@ class Vitals:
 def probe(vitals: Vitals) -> Probe:
     """What `Prequal` asks for."""
     return Probe(vitals.jobs, vitals.latency)
+
+
+def feedback(vitals: Vitals) -> Feedback:
+    """What `C3` is told with every answer."""
+    return Feedback(vitals.jobs, vitals.service)
+
+
+def load_report(vitals: Vitals) -> Report:
+    """Utilisation and rates, as the load `Reported` has them of ORCA."""
+    return Report(vitals.utilisation, vitals.qps, vitals.eps, vitals.now)
 
 
 @dataclass(frozen=True)

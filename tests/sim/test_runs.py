@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import lbalgo as lb
-from lbalgo.policies import Prequal
+from lbalgo.loads import FailurePenalty, InFlightAge, LatencyEwma, PeakEwma, Reported
+from lbalgo.policies import C3, Prequal
 from lbalgo.sim import (
     Bimodal,
     Board,
@@ -39,6 +40,8 @@ from lbalgo.sim import (
     UniformKeys,
     Weigh,
     ZipfKeys,
+    feedback,
+    load_report,
     replicate,
     run,
     sweep,
@@ -46,7 +49,15 @@ from lbalgo.sim import (
 )
 from lbalgo.sim.running import Run
 
-POLICIES = [lb.PowerOfTwo(), lb.LeastLoaded(), lb.RoundRobin(), lb.Random(), lb.Maglev(), lb.Rendezvous()]
+POLICIES = [
+    *[lb.PowerOfTwo(load=load) for load in (PeakEwma(), InFlightAge(), FailurePenalty(LatencyEwma()))],
+    lb.PowerOfTwo(),
+    lb.LeastLoaded(),
+    lb.RoundRobin(),
+    lb.Random(),
+    lb.Maglev(),
+    lb.Rendezvous(),
+]
 BUSY = Scenario(lb.PowerOfTwo(), Servers(10), Poisson(9.0), duration=300.0, warmup=50.0, keys=ZipfKeys(50), sample=30.0)
 
 
@@ -407,6 +418,17 @@ def test_reports_come_when_they_are_said_to_and_say_what_is_so():
     policy.heard.clear()
     run(base.but(reports=Reports(lambda vitals: vitals.jobs)))
     assert [(now, row, jobs) for now, row, jobs in policy.heard] == [(k + 1.5, k % 2, 0) for k in range(20)]
+
+
+def test_c3_and_reported_loads_hear_what_they_ask_for():
+    """Fast and slow servers, of which nobody but the servers' own words tells; blind draws are the yardstick."""
+    fleet = (Servers(10, "slow", speed=0.5, sharing=True), Servers(10, "fast", speed=1.5, sharing=True))
+    base = Scenario(lb.Random(), fleet, Poisson(9.0), duration=500.0, warmup=100.0, clients=4)
+    blind = run(base).mean
+    told = run(base.but(policy=C3(clients=4), reports=Reports(feedback))).mean
+    ours = lb.PowerOfTwo(load=Reported(blackout=1.0))
+    reported = run(base.but(policy=ours, reports=Reports(load_report, period=2.0, delay=0.1))).mean
+    assert told < 0.7 * blind and reported < 0.9 * blind
 
 
 def test_probes_are_answered_for_later_requests():
