@@ -3,9 +3,10 @@
 from lbalgo.policies.adaptive_choices import AdaptiveChoices
 from lbalgo.policies.bounded_load import BoundedLoad
 from lbalgo.policies.by_priority import ByPriority
-from lbalgo.policies.by_score import Best, BestOf, ByScore, Softmax
+from lbalgo.policies.by_score import ByScore
 from lbalgo.policies.by_zone import ByZone
 from lbalgo.policies.c3 import C3, Feedback
+from lbalgo.policies.choosing import Best, BestOf, Softmax
 from lbalgo.policies.hot_key_spread import HotKeySpread
 from lbalgo.policies.join_idle_queue import Idle, JoinIdleQueue
 from lbalgo.policies.jump import Jump

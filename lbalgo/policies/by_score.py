@@ -8,33 +8,30 @@ key, at a `context` of the request that only the scorers understand, and at a li
 `acquire(key, context=...)` of the balancer hands the context through. All scorers' loads hear every start and end, so a
 request counts at once, not when the next report comes.
 
-Choosing is separate: `Best` takes the highest and draws among equals, `BestOf(d)` the best of d that are drawn, so that
-many routers with one view do not run to the same backend, `Softmax(temperature)` draws in proportion to
-exp(score / temperature).
+Choosing is separate: see `lbalgo.policies.choosing`.
 
 Costs: a pick asks each scorer once, O(N) each, and orders, O(N log N): tens of microseconds at N = 100; memory the
 loads'. Disruption does not apply.
-Source: the scorers and pickers of the Kubernetes scheduler and of the Gateway API inference extension (llm-d); Gumbel's
-trick for the order of softmax draws.
+Source: the scorers and pickers of the Kubernetes scheduler and of the Gateway API inference extension (llm-d).
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar, overload
 
 import numpy as np
 
-from lbalgo.active import Cursor, InFlightCounts, mix64
+from lbalgo.active import Cursor, mix64
 from lbalgo.endpoint import Endpoint
 from lbalgo.errors import ConfigError, NoBackend
 from lbalgo.excluding import check_exclude
-from lbalgo.kept_rows import check_part
+from lbalgo.policies.choosing import Best
 from lbalgo.policies.loaded import rows_of
+from lbalgo.policies.scorer_loads import ScorerLoads
 from lbalgo.spec import check_integer, check_real
-from lbalgo.types import F64, I64, Backend, Ids, Outcome, Picker, Pool
+from lbalgo.types import F64, I64, Backend, Ids, Picker, Pool
 from lbalgo.view import View, view_of
 
 B = TypeVar("B", bound=Backend)
@@ -74,72 +71,6 @@ class Scorer(Protocol):
     def scores(self, asked: Asked) -> F64:
         """One finite number for each of `asked.slots`, the more the better."""
         ...
-
-
-@dataclass(frozen=True)
-class Best:
-    """The highest score; equals are drawn.
-
-    Examples
-    --------
-    >>> Best().order(np.array([0.1, 0.9, 0.5]), np.array([0.5, 0.5, 0.5])).tolist()
-    [1, 2, 0]
-    """
-
-    def order(self, scores: F64, draws: F64) -> I64:
-        """Candidates, best first; `draws` are uniform in [0, 1), one for each."""
-        return np.lexsort((draws, -scores))
-
-
-@dataclass(frozen=True)
-class BestOf:
-    """The best of `choices` candidates that are drawn; then the others, best first.
-
-    Parameters
-    ----------
-    choices : how many are drawn, >= 1.
-
-    Examples
-    --------
-    >>> BestOf(2).order(np.array([0.1, 0.9, 0.5]), np.array([0.2, 0.7, 0.3])).tolist()
-    [2, 0, 1]
-    """
-
-    choices: int = 2
-
-    def __post_init__(self) -> None:
-        check_integer("choices", self.choices, low=1)
-
-    def order(self, scores: F64, draws: F64) -> I64:
-        """Candidates, best of those drawn first; `draws` are uniform in [0, 1), one for each."""
-        late = np.ones(len(scores), dtype=np.bool_)
-        late[np.argsort(draws, kind="stable")[: self.choices]] = False
-        return np.lexsort((draws, -scores, late))
-
-
-@dataclass(frozen=True)
-class Softmax:
-    """Drawn in proportion to exp(score / temperature).
-
-    Parameters
-    ----------
-    temperature : > 0; the lower, the nearer to `Best`.
-
-    Examples
-    --------
-    >>> Softmax(0.1).order(np.array([0.1, 0.9, 0.5]), np.array([0.5, 0.5, 0.5])).tolist()
-    [1, 2, 0]
-    """
-
-    temperature: float = 1.0
-
-    def __post_init__(self) -> None:
-        check_real("temperature", self.temperature, low=0.0, open_low=True)
-
-    def order(self, scores: F64, draws: F64) -> I64:
-        """Candidates as drawn one after the other without return; `draws` are uniform in [0, 1), one for each."""
-        gumbel = -np.log(-np.log(np.maximum(draws, 2.0**-60)))
-        return np.argsort(-((scores - scores.max(initial=-math.inf)) / self.temperature + gumbel), kind="stable")
 
 
 @dataclass(frozen=True)
@@ -206,97 +137,6 @@ class ByScore:
             specs = [getattr(scorer, "load", None) for scorer, _ in self.scorers]
             load = ScorerLoads([None if spec is None else spec.start() for spec in specs])
         return ScorePicker(self, view, load, rows, unused, cursor)
-
-
-class ScorerLoads:
-    """The live loads of several scorers, told everything together; by itself it is what is in flight.
-
-    Parameters
-    ----------
-    parts : a live load for each scorer, or None.
-    """
-
-    def __init__(self, parts: list[Any]) -> None:
-        self.parts = parts
-        self._flying = InFlightCounts()
-        self._live = [self._flying, *(part for part in parts if part is not None)]
-
-    def started(self, row: int, cost: float, now: float) -> None:
-        """A request has begun at a row: all hear it, or none."""
-        told = []
-        try:
-            for part in self._live:
-                part.started(row, cost, now)
-                told.append(part)
-        except BaseException:
-            for part in told:
-                part.finished(row, Outcome.CANCELLED, None, now)
-            raise
-
-    def finished(self, row: int, outcome: Outcome, latency: float | None, now: float) -> None:
-        """A request has ended at a row.
-
-        Raises
-        ------
-        ConfigError : nothing is in flight there, or an argument is invalid; nothing has changed.
-        """
-        for part in self._live:
-            part.finished(row, outcome, latency, now)
-
-    def advance(self, now: float) -> None:
-        """Time passes."""
-        for part in self._live:
-            part.advance(now)
-
-    def at(self, row: int) -> float:
-        """Requests in flight at a row."""
-        return self._flying.at(row)
-
-    def reported(self, row: int, report: Any, now: float) -> None:
-        """A backend's report, for those of the loads that take reports."""
-        for part in self._live:
-            if hasattr(part, "reported"):
-                part.reported(row, report, now)
-
-    def snapshot(self) -> dict[str, Any]:
-        """What the loads have learned; what is in flight is gone with its process."""
-        return {"type": "ByScore", "parts": [None if part is None else part.snapshot() for part in self.parts]}
-
-    def restore(self, state: Mapping[str, Any], now: float) -> None:
-        """Go on from a snapshot; nothing has changed if it is refused.
-
-        Raises
-        ------
-        ConfigError : it is no snapshot of such loads.
-        """
-        known = check_part("ByScore", state, len(self.parts))
-        if any((part is None) != (its is None) for part, its in zip(self.parts, known, strict=True)):
-            raise ConfigError("state['parts']", known, "must have a snapshot for each load, and None for none")
-        saved = [None if part is None else part.snapshot() for part in self.parts]
-        try:
-            self._load(known, now)
-        except BaseException:
-            self._load(saved, now)
-            raise
-
-    def _load(self, states: list[Any], now: float) -> None:
-        for part, its in zip(self.parts, states, strict=True):
-            if part is not None:
-                part.restore(its, now)
-
-    def merge(self, other: ScorerLoads) -> None:
-        """What another process's loads of the same scorers have learned."""
-        if not isinstance(other, ScorerLoads) or len(other.parts) != len(self.parts):
-            raise ConfigError("other", other, f"must be the loads of {len(self.parts)} scorers")
-        for part, its in zip(self.parts, other.parts, strict=True):
-            if part is not None:
-                part.merge(its)
-
-    def restart(self, row: int) -> None:
-        """A row is another backend's from now on."""
-        for part in self._live:
-            if hasattr(part, "restart"):
-                part.restart(row)
 
 
 class ScorePicker(Generic[B]):

@@ -16,7 +16,8 @@ from lbalgo.testing.pickers import check_picker
 
 if TYPE_CHECKING:
     from lbalgo.testing import strategies
-    from lbalgo.testing.gates import AffinityContract, GateContract
+    from lbalgo.testing.affinity import AffinityContract
+    from lbalgo.testing.gates import GateContract
     from lbalgo.testing.keyed import KeyedContract, MinimalContract
     from lbalgo.testing.laws import certify, law, laws_of
     from lbalgo.testing.loads import LoadContract
@@ -41,7 +42,7 @@ __all__ = [
 ]
 
 _HOME = {  # what needs Hypothesis is imported when it is asked for
-    "AffinityContract": "gates",
+    "AffinityContract": "affinity",
     "GateContract": "gates",
     "KeyedContract": "keyed",
     "LoadContract": "loads",

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 import lbalgo as lb
 from lbalgo import ConfigError, NoBackend, Outcome, State, View
 from lbalgo.loads import InFlight, PeakEwma, Reported
-from lbalgo.policies.by_score import Best, BestOf, ByScore, Softmax
+from lbalgo.policies.by_score import ByScore
+from lbalgo.policies.choosing import Best, BestOf, Softmax
 from lbalgo.report import Report
 from lbalgo.scores import Affinity, LeastLoad
 from lbalgo.testing import LoadContract, PolicyContract
