@@ -187,7 +187,7 @@ def _alb_parts(probing: Probing, delay: float, slow_start: float, mitigation: bo
 
 
 def nlb(*, udp: bool = False, deregistration_delay: float = DEREGISTRATION_DELAY, check: Check | None = None) -> Preset:
-    """A target group of a Network Load Balancer; its keys are `flow_key`s, or `client_key`s for stickiness.
+    """A target group of a Network Load Balancer; its keys are those of `flow_key`, or of `client_key` for stickiness.
 
     Parameters
     ----------

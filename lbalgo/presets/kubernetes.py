@@ -42,7 +42,7 @@ def kubernetes(
     ----------
     grace_period : seconds from a pod's deletion until it is killed, the pod's terminationGracePeriodSeconds, > 0.
     readiness : what the readiness probe asks.
-    client_ip : whether clients stay with a pod, sessionAffinity ClientIP; keys are `client_key`s then.
+    client_ip : whether clients stay with a pod, sessionAffinity ClientIP; keys are those of `client_key` then.
 
     Raises
     ------
