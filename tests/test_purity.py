@@ -13,7 +13,19 @@ import lbalgo
 from lbalgo.testing.laws import GlobalRandomness
 
 PACKAGE = Path(lbalgo.__file__).parent
-ROOMS = ("policies", "signals", "loads", "kernels", "reference", "compat", "gates", "estimators", "presets", "sim")
+ROOMS = (
+    "policies",
+    "signals",
+    "loads",
+    "kernels",
+    "reference",
+    "compat",
+    "gates",
+    "estimators",
+    "presets",
+    "sim",
+    "advice",
+)
 BANNED = {"asyncio", "datetime", "logging", "random", "secrets", "selectors", "socket", "threading", "time", "uuid"}
 OUTSIDE = "lbalgo.outside"  # where clock, locks and entropy come from; only the one mutable shell may know it
 SHELL = ("reference/balancer.py", "kernels/balancer.pxd")

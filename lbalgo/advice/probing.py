@@ -35,7 +35,7 @@ def probings(setup: Setup) -> dict[str, Probing]:
 
 def nobody_watches(setup: Setup) -> Iterator[Finding]:
     """Nothing takes a dead backend out."""
-    backends = [backend for backend in setup.view.backends if setup.system and backend.weight > 0]
+    backends = [backend for backend in setup.view.backends if backend.weight > 0]
     blind: list[str] = []
     if setup.system == "nginx":
         blind = [b.id for b in backends if not b.max_fails]

@@ -190,6 +190,7 @@ TABLE = [
         "max_conns",
         WARNING,
     ),
+    (overload.no_bound, proxy("maxconn 1", "weight 0"), proxy("maxconn 1", "weight 1"), "maxconn", WARNING),
     (overload.no_bound, cluster(circuit_breakers={}), cluster(), "circuit_breakers", NOTE),
     (
         overload.first_without_end,
@@ -230,6 +231,7 @@ TABLE = [
         "max_fails",
         ERROR,
     ),
+    (probing.nobody_watches, proxy("check", "weight 0"), proxy("check", "weight 1"), "check", ERROR),
     (probing.nobody_watches, cluster(outlier_detection={}), cluster(), "health_checks", ERROR),
     (probing.nobody_watches, cluster(health_checks=[{}]), cluster(), "health_checks", ERROR),
     (
@@ -272,8 +274,24 @@ TABLE = [
         "table_size",
         WARNING,
     ),
+    (
+        tables.moves_too_much,
+        of(100, lb.Maglev(), {"max_excess": maglev_excess(100, 65537)}),
+        of(3, lb.Maglev(101), {"max_excess": 1e-9}),
+        "table_size",
+        WARNING,
+    ),
+    (
+        tables.moves_too_much,
+        of(1, lb.Maglev(101), {"max_excess": 1e-9}),
+        of(101, lb.Maglev(101), {"max_excess": 1e-9}),
+        "table_size",
+        WARNING,
+    ),
+    (tables.too_coarse, of(2, facts={"table_size": 200}), of(3, facts={"table_size": 3}), "table_size", WARNING),
     (tables.too_coarse, of(2, lb.Maglev(211)), of(2, lb.Maglev(199)), "table_size", WARNING),
     (tables.too_coarse, of(2, lb.Maglev(211)), of(4, facts={"table_size": 3}), "table_size", ERROR),
+    (tables.uneven, of(1, lb.RingHash(points=1)), of(2, lb.RingHash(points=1)), "points", WARNING),
     (tables.uneven, of(10, lb.RingHash(points=1000)), of(10, lb.RingHash(points=4)), "points", WARNING),
     (
         tables.moves_nearly_all,
@@ -294,6 +312,13 @@ TABLE = [
         tables.points_change,
         cluster(50, lb_policy="RING_HASH"),  # 21 points each, and with 49 hosts as well
         cluster(10, lb_policy="RING_HASH"),
+        "minimum_ring_size",
+        WARNING,
+    ),
+    (
+        tables.points_change,
+        cluster(1, lb_policy="RING_HASH"),
+        cluster(2, lb_policy="RING_HASH"),
         "minimum_ring_size",
         WARNING,
     ),
@@ -332,11 +357,25 @@ TABLE = [
         "slow_start",
         WARNING,
     ),
+    (
+        warm.weights_stand_still,
+        upstream("ip_hash; server a; server b;"),
+        upstream("ip_hash; server a; server b slow_start=9s;"),
+        "slow_start",
+        WARNING,
+    ),
     (warm.never_begins, proxy("check slowstart 9s"), proxy("slowstart 9s"), "slowstart", WARNING),
     (
         warm.sees_no_requests,  # 0.1 + 0.1 + 0.2 + … + 0.9 is 4.6 of 10 s
         of(10, facts={"rate": 10 / 4.6 + 0.01}, signals=[lb.SlowStart(10)]),
         of(10, facts={"rate": 10 / 4.6 - 0.01}, signals=[lb.SlowStart(10)]),
+        "SlowStart.window",
+        WARNING,
+    ),
+    (
+        warm.sees_no_requests,
+        of(1, facts={"rate": 0.01}, signals=[lb.SlowStart(10)]),
+        of(2, facts={"rate": 0.01}, signals=[lb.SlowStart(10)]),
         "SlowStart.window",
         WARNING,
     ),
@@ -541,6 +580,12 @@ def test_a_probe_s_fix_is_in_time(interval, part, fall, wanted):
         better = {"interval": float(words[4]), "timeout": float(words[10])}
         worst = lb.ActiveHealth(fall=fall, **better).spec.worst_case_detection()
         assert worst <= wanted * 1.01  # of numbers written with three digits
+
+
+def test_a_fix_is_one_of_that_system():
+    (native,) = overload.retries_without_budget(of(facts={"retries": 1}))
+    (theirs,) = overload.retries_without_budget(proxy("", retries=1))
+    assert "RetryBudget" in native.fix and "RetryBudget" not in theirs.fix
 
 
 def test_drains_are_check_drain_s():
