@@ -6,6 +6,7 @@ afterwards nothing may have changed. Seeds are well-formed, so that a fuzzer beg
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from lbalgo.compat import envoy, haproxy, nginx
 from lbalgo.compat.haproxy.agent import parse_agent
 from lbalgo.compat.haproxy.hashing import HashType
 from lbalgo.compat.ipvs import server as ipvs
+from lbalgo.compat.orca_header import read_binary, read_header, report_of
 from lbalgo.errors import LBError
 from lbalgo.flow_keys import client_key, flow_key, quic_connection_id
 from lbalgo.gates import AdaptiveThrottle, Hedging, RetryBudget, Why, attribute_key, cookie_value, header_key
@@ -87,6 +89,15 @@ def agent_lines(data: bytes) -> None:
     """An agent's line, and a hash type of a configuration."""
     allowed(lambda: parse_agent(text(data)))
     allowed(lambda: HashType.parse(text(data)))
+
+
+def reports(data: bytes) -> None:
+    """A backend's report in a header, in each of its forms."""
+    for value in (text(data), f"BIN {text(data)}", f"BIN {base64.b64encode(data).decode()}"):
+        report = allowed(lambda v=value: read_header(v))
+        if report is not None:
+            allowed(lambda r=report: report_of(r))
+    allowed(lambda: read_binary(text(data)))
 
 
 def haproxy_text(data: bytes) -> None:
@@ -207,6 +218,14 @@ TARGETS: dict[str, Target] = {
     "addresses": Target(addresses, (b"192.0.2.1", b"2001:db8::1", b"::ffff:192.0.2.1", b"10.0.0.1:80", b"[::1]:443")),
     "quic": Target(quic, (b"\xc3\0\0\0\1\4ABCD\0", b"\x43ABCDEFGHIJKLMNOPQRSTUV")),
     "agent lines": Target(agent_lines, (b"up 50% maxconn:30 ready", b"down, drain #why", b"consistent sdbm avalanche")),
+    "reports": Target(
+        reports,
+        (
+            b"TEXT cpu_utilization=0.5, rps_fractional=40, named_metrics.queue=7",
+            b'JSON {"cpuUtilization": 0.5, "namedMetrics": {"queue": 7}}',
+            base64.b64decode("CQAAAAAAAOA/QhAKBXF1ZXVlEQAAAAAAABxA"),
+        ),
+    ),
     "haproxy": Target(haproxy_text, (HAPROXY,)),
     "nginx": Target(nginx_text, (NGINX,)),
     "envoy": Target(envoy_text, (ENVOY, ENVOY_YAML)),
