@@ -8,6 +8,7 @@ from lbalgo.gates import (
     AIMD,
     AdaptiveConcurrency,
     AdaptiveThrottle,
+    DrainGate,
     Fallback,
     Gates,
     Gradient2,
@@ -128,3 +129,8 @@ class TestFlowTableOverJet(AffinityContract):
 
     def gate(self):
         return lb.FlowTable(1000)
+
+
+class TestDrainGate(GateContract):
+    def gate(self):
+        return DrainGate(lb.Drain(10.0))
