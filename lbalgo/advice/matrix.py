@@ -34,6 +34,7 @@ from lbalgo.policies.jump import Jump
 from lbalgo.policies.least_loaded import LeastConnections
 from lbalgo.policies.maglev import TABLE_SIZE, Maglev
 from lbalgo.policies.power_of_two import PowerOfTwo
+from lbalgo.policies.prequal import Prequal
 from lbalgo.policies.rendezvous import Rendezvous
 from lbalgo.policies.ring_hash import RingHash
 from lbalgo.policies.round_robin import RoundRobin, WeightedRoundRobin
@@ -150,6 +151,13 @@ MATRIX: tuple[Row, ...] = (
         "turns space equal requests as evenly as can be, and nothing has to be counted",
     ),
     Row(
+        "backends answer probes, less than half a request in flight for each balancer",
+        lambda w: w.probes and w.in_flight < BLIND,
+        "`Prequal`",
+        lambda w: Prequal(),
+        "a balancer that sees next to nothing has to ask; answers are used for the requests after",
+    ),
+    Row(
         f"loads older than {AGES[2]:g} service times",
         lambda w: w.age >= AGES[2],
         "`RoundRobin`, or `WeightedRoundRobin` for unequal weights",
@@ -178,7 +186,7 @@ MATRIX: tuple[Row, ...] = (
         "the balancer sees what it needs to see, and looking at all backends is cheap",
     ),
     Row(
-        "else",
+        "all others",
         lambda w: True,
         "`PowerOfTwo`",
         lambda w: PowerOfTwo(),
@@ -206,9 +214,9 @@ ADDITIONS: tuple[Addition, ...] = (
         "no hash spreads one key; several backends for it do",
     ),
     Addition(
-        "where the key does not decide, less than half a request in flight for each balancer",
-        lambda w: not w.keyed and w.backends > 1 and w.in_flight < BLIND,
-        "loads that the backends report, or fewer balancers with more traffic each",
+        "no probes, the key does not decide, less than half a request in flight for each balancer",
+        lambda w: not w.keyed and w.backends > 1 and w.in_flight < BLIND and not w.probes,
+        "probes (`Prequal`), loads that backends report, or fewer balancers with more traffic each",
         "each balancer's own counts are nearly always 0: they say little about the backends",
     ),
     Addition(
@@ -221,7 +229,7 @@ ADDITIONS: tuple[Addition, ...] = (
 
 
 def _counts(w: Workload) -> bool:
-    return isinstance(row_for(w).policy(w), (LeastConnections, PowerOfTwo))
+    return isinstance(row_for(w).policy(w), (LeastConnections, PowerOfTwo))  # Prequal has an aversion of its own
 
 
 def row_for(workload: Workload) -> Row:

@@ -13,7 +13,7 @@ from typing import Any
 
 from lbalgo.advice.matrix import additions_for, row_for
 from lbalgo.advice.measured import Measured, measured
-from lbalgo.advice.trials import REQUESTS, Trial, scaled, shown, trials
+from lbalgo.advice.trials import Trial, scaled, shown, trials
 from lbalgo.advice.workload import Workload
 from lbalgo.sim.traces import Trace
 from lbalgo.spec import check_bool, check_enum
@@ -81,7 +81,7 @@ def recommend(
     *,
     trace: Trace | None = None,
     simulate: bool = True,
-    requests: int = REQUESTS,
+    requests: int | None = None,
     seed: int = 0,
 ) -> Recommendation:
     """The algorithm for a workload, with reasons and the comparison behind it.
@@ -92,7 +92,7 @@ def recommend(
     trace : recorded requests (`lbalgo.sim.read_trace`). Their costs give the variance, their keys the hottest one's
         share, and they are what is simulated, at the pace that makes the workload's load.
     simulate : whether to compare.
-    requests : how many are simulated, where there is no trace; >= 1000.
+    requests : how many are simulated, where there is no trace; >= 1000; None: 50 000, with probes 20 000.
     seed : of the simulation.
 
     Raises

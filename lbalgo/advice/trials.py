@@ -1,7 +1,8 @@
 """The simulated comparison: what is recommended beside what else one could have taken, on the same requests.
 
-Every policy sees the same arrivals, works and keys. Times are in mean service times. Large pools are simulated at a
-smaller scale, at which each balancer has as many requests in flight as in the large one, which is what decides.
+Every policy sees the same arrivals, works and keys; `Prequal`'s probes are answered at once. Times are in mean service
+times. Large pools are simulated at a smaller scale, at which each balancer has as many requests in flight as in the
+large one, which is what decides.
 
 Costs: about a microsecond a request and policy, some hundredths of a second in all.
 Source: `lbalgo.sim`.
@@ -20,6 +21,7 @@ from lbalgo.policies.bounded_load import BoundedLoad
 from lbalgo.policies.least_loaded import LeastConnections
 from lbalgo.policies.maglev import Maglev
 from lbalgo.policies.power_of_two import PowerOfTwo
+from lbalgo.policies.prequal import Prequal
 from lbalgo.policies.rendezvous import Rendezvous
 from lbalgo.policies.ring_hash import RingHash
 from lbalgo.policies.round_robin import RoundRobin, WeightedRoundRobin
@@ -30,10 +32,12 @@ from lbalgo.sim.keys import HotKey, KeySequence, UniformKeys
 from lbalgo.sim.running import run
 from lbalgo.sim.scenario import Board, Scenario
 from lbalgo.sim.servers import Servers
+from lbalgo.sim.telling import Probes
 from lbalgo.sim.traces import InOrder, Recorded, Trace
 from lbalgo.spec import check_integer, to_dict
 
-REQUESTS = 50_000
+REQUESTS, PROBING = 50_000, 20_000  # simulated by default; fewer with probes, of which each costs some microseconds
+SERVICE = 0.1  # seconds that a request takes in the mean: what the defaults of Prequal's probes are made for
 WARMUP = 0.1  # of the run is not measured
 MOST_BACKENDS, MOST_BALANCERS = 100, 500  # that are simulated
 KEYS = 10_000
@@ -84,19 +88,19 @@ def scenario(workload: Workload, policy: Any, trace: Trace | None, requests: int
     if workload.weights and backends > 1:  # a half of them twice as fast, which is what weights are for
         slow = backends // 2
         servers = [Servers(slow, "slow"), Servers(backends - slow, "fast", speed=2.0, weight=2.0)]
-    rate = workload.load * sum(group.count * group.speed for group in servers)
+    rate = workload.load * sum(group.count * group.speed for group in servers) / SERVICE
     count = requests if trace is None else len(trace.times)
     duration = count / rate
     arrivals: Any = Poisson(rate)
     if trace is not None:
         pace = measured(trace).rate / rate
         arrivals = Recorded(tuple(time * pace for time in trace.times))
-    service: Any = Constant(1.0)
+    service: Any = Constant(SERVICE)
     if trace is not None and trace.costs is not None:
         mean = math.fsum(trace.costs) / count
-        service = InOrder(tuple(cost / mean for cost in trace.costs))
+        service = InOrder(tuple(SERVICE * cost / mean for cost in trace.costs))
     elif workload.variance > 0.0:
-        service = LogNormal(1.0, math.sqrt(math.log1p(workload.variance)))
+        service = LogNormal(SERVICE, math.sqrt(math.log1p(workload.variance)))
     keys: Any = None
     if workload.keyed and trace is not None and trace.keys is not None:
         keys = KeySequence(trace.keys)
@@ -113,7 +117,10 @@ def scenario(workload: Workload, policy: Any, trace: Trace | None, requests: int
         service=service,
         clients=balancers,
         keys=keys,
-        board=Board(workload.age) if workload.age and isinstance(policy, (LeastConnections, PowerOfTwo)) else None,
+        board=Board(workload.age * SERVICE)
+        if workload.age and isinstance(policy, (LeastConnections, PowerOfTwo))
+        else None,
+        probes=Probes() if isinstance(policy, Prequal) else None,
         seed=seed,
     )
 
@@ -127,7 +134,7 @@ def rivals(workload: Workload) -> tuple[Any, ...]:
 
 
 def trials(
-    workload: Workload, recommended: Any, *, trace: Trace | None = None, requests: int = REQUESTS, seed: int = 0
+    workload: Workload, recommended: Any, *, trace: Trace | None = None, requests: int | None = None, seed: int = 0
 ) -> tuple[Trial, ...]:
     """The comparison, the recommended policy first.
 
@@ -136,7 +143,7 @@ def trials(
     workload : what is simulated.
     recommended : the policy that is compared with its rivals.
     trace : arrivals, and costs if it has them, in place of drawn ones.
-    requests : how many are simulated, without a trace; >= 1000.
+    requests : how many are simulated, without a trace; >= 1000; None: 50 000, with probes 20 000.
     seed : of all that is drawn.
 
     Raises
@@ -146,13 +153,15 @@ def trials(
     Costs: about a microsecond a request and policy.
     Source: `lbalgo.sim`.
     """
+    if requests is None:
+        requests = PROBING if isinstance(recommended, Prequal) else REQUESTS
     check_integer("requests", requests, low=1000, high=10_000_000)
     check_integer("seed", seed, low=0, high=2**64 - 1)
     found = []
     for policy in dict.fromkeys((recommended, *rivals(workload))):
         result = run(scenario(workload, policy, trace, requests, seed))
         kept = 1.0 - result.moved / result.repeated if result.repeated else None
-        figures = result.mean, result.quantile(0.99), result.imbalance
+        figures = result.mean / SERVICE, result.quantile(0.99) / SERVICE, result.imbalance
         found.append(Trial(shown(policy), policy == recommended, *figures, kept))
     return tuple(found)
 

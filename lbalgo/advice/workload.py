@@ -41,6 +41,7 @@ class Workload:
     age : how old the loads are that balancers see, in mean service times; 0 for counts of their own.
     numbered : whether shards have numbers, and only the last one comes and goes.
     strangers : whether clients can choose their keys.
+    probes : whether backends answer when they are asked how many requests they have, and how long they take.
 
     Raises
     ------
@@ -65,6 +66,7 @@ class Workload:
     age: float = 0.0
     numbered: bool = False
     strangers: bool = False
+    probes: bool = False
 
     def __post_init__(self) -> None:
         check_integer("backends", self.backends, low=1, high=1_000_000)
@@ -74,7 +76,7 @@ class Workload:
         check_enum("affinity", self.affinity, Affinity)
         check_real("hot_share", self.hot_share, low=0.0, high=1.0)
         check_real("age", self.age, low=0.0, high=1e6)
-        for name in ("weights", "numbered", "strangers"):
+        for name in ("weights", "numbered", "strangers", "probes"):
             check_bool(name, getattr(self, name))
 
     @property

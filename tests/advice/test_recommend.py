@@ -37,6 +37,10 @@ EDGES = [
     (Workload(variance=EVEN + 1e-9), "LeastConnections"),
     (Workload(variance=0, backends=10, load=0.5, balancers=10), "RoundRobin"),
     (Workload(variance=0, backends=10, load=0.5, balancers=11), "PowerOfTwo"),
+    (Workload(load=0.5, balancers=10, probes=True), "LeastConnections"),
+    (Workload(load=0.5, balancers=11, probes=True), "Prequal"),
+    (Workload(load=0.5, balancers=11), "PowerOfTwo"),
+    (Workload(load=0.5, balancers=11, probes=True, age=50.0), "Prequal"),
     (Workload(age=BELOW(AGES[0], 0)), "LeastConnections"),
     (Workload(age=AGES[0]), "PowerOfTwo"),
     (Workload(age=BELOW(AGES[1], 0)), "PowerOfTwo"),
@@ -79,6 +83,7 @@ WORKLOADS = st.builds(
     age=st.floats(0, 100),
     numbered=st.booleans(),
     strangers=st.booleans(),
+    probes=st.booleans(),
 )
 
 
@@ -106,7 +111,7 @@ def test_both_sides_of_an_addition(addition):
             Workload(affinity=SHARD, hot_share=HOT / 10),
             Workload(affinity=SHARD, hot_share=HOT / 10 + 1e-9),
         ),
-        "loads that the backends report, or fewer balancers with more traffic each": (
+        "probes (`Prequal`), loads that backends report, or fewer balancers with more traffic each": (
             Workload(load=0.5, balancers=10),
             Workload(load=0.5, balancers=11),
         ),
@@ -117,6 +122,23 @@ def test_both_sides_of_an_addition(addition):
     assert addition in additions_for(ill)
 
 
+@pytest.mark.parametrize(
+    "workload",
+    [Workload(backends=1, balancers=10), Workload(affinity=SHARD, hot_share=HOT / 10), Workload(affinity=CACHE)],
+    ids=["alone", "shard", "cache"],
+)
+def test_nothing_is_added_without_need(workload):
+    assert additions_for(workload) == ()
+
+
+def test_who_has_one_hot_key_and_shards_needs_no_ejection():
+    assert [each.what for each in additions_for(Workload(affinity=SHARD, hot_share=0.5))] == [
+        "`HotKeySpread`, if the data has copies"
+    ]
+    assert additions_for(Workload(affinity=CACHE, hot_share=HOT / 10)) == ()
+    assert [each.what for each in additions_for(Workload(affinity=CACHE, hot_share=0.5))] == ["`OutlierEjection`"]
+
+
 # --- the simulation agrees -------------------------------------------------------------------------------------------
 
 GRID = [
@@ -125,6 +147,7 @@ GRID = [
     *(Workload(100, 1, 0.9, age=age) for age in (1.0, 2.5, 4.0, 6.0, 12.0, 40.0)),
     *(Workload(n, affinity=affinity) for n in (10, 100) for affinity in (CACHE, SHARD)),
     Workload(10, affinity=CACHE, hot_share=0.2),
+    *(Workload(20, m, 0.9, probes=True) for m in (50, 200)),
     *(Workload(10, weights=True, variance=v) for v in (0, 1)),
 ]
 
@@ -178,6 +201,10 @@ def lines(times, costs=None, keys=None):
     return read_trace("\n".join([",".join(heads), *(",".join(map(str, row)) for row in zip(*columns, strict=True))]))
 
 
+def test_a_hundred_requests_are_enough():
+    assert measured(lines(range(100))).requests == 100
+
+
 def test_a_trace_decides():
     rng = np.random.default_rng(1)
     times = np.cumsum(rng.exponential(1.0, 3000))
@@ -212,7 +239,7 @@ def test_the_hottest_key_counts_where_keys_do():
 def test_a_trace_is_simulated_at_the_pace_of_the_load():
     trace = lines([i * 1e-6 for i in range(5000)])
     fast, slow = (recommend(Workload(variance=0, load=load), trace=trace).trials[0].mean for load in (0.95, 0.1))
-    assert fast == slow == 1.0, "an even pace and equal requests never wait"
+    assert fast == pytest.approx(1.0) and slow == pytest.approx(1.0), "an even pace and equal requests never wait"
 
 
 @pytest.mark.parametrize(
@@ -241,7 +268,7 @@ def test_traces_that_say_nothing_are_refused(trace):
         *(({"affinity": v}, "affinity") for v in (None, "CACHE")),
         *(({"hot_share": v}, "hot_share") for v in (-0.1, 1.1)),
         *(({"age": v}, "age") for v in (-1, math.nan)),
-        *(({name: 1}, name) for name in ("weights", "numbered", "strangers")),
+        *(({name: 1}, name) for name in ("weights", "numbered", "strangers", "probes")),
     ],
 )
 def test_workloads_refuse(fields, parameter):
