@@ -3,11 +3,16 @@
 from collections.abc import Callable, Iterable
 
 from benchmarks.figure import Figure
-from benchmarks.load_aware import queues
+from benchmarks.load_aware import fleets, information, queues
 
 FIGURES: tuple[Callable[[bool], Iterable[Figure]], ...] = (
     queues.supermarket,
     queues.finite_pool,
     queues.round_robin,
     queues.shortest_and_idle,
+    information.boards,
+    information.clients,
+    fleets.heterogeneity,
+    fleets.sinkhole,
+    fleets.slow_server,
 )
