@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 
 from benchmarks.figure import Figure
-from benchmarks.load_aware import fleets, information, queues
+from benchmarks.load_aware import chances, fleets, information, queues
 
 FIGURES: tuple[Callable[[bool], Iterable[Figure]], ...] = (
     queues.supermarket,
@@ -15,4 +15,9 @@ FIGURES: tuple[Callable[[bool], Iterable[Figure]], ...] = (
     fleets.heterogeneity,
     fleets.sinkhole,
     fleets.slow_server,
+    chances.balls,
+    chances.weights,
+    chances.ranks,
+    chances.ties,
+    chances.subsets,
 )

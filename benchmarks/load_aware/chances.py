@@ -1,0 +1,161 @@
+"""Without time: balls in bins, who is drawn, who wins ties, whom a subset keeps."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+import lbalgo as lb
+from benchmarks import subsetting
+from benchmarks.figure import RUNS, Figure, Origin, sample
+from lbalgo.active import Stream
+from lbalgo.sim import Poisson, Result, Scenario, Servers
+
+
+def fullest(n: int) -> float:
+    """The mean of the most balls in one of n bins into which n fell at random, exactly.
+
+    The bins' numbers are Poisson of mean 1 given that their sum is n, so P(most <= k) is P(one <= k) ** n times the
+    chance that n Poisson numbers, each <= k, add up to n, over that of n free ones. The former is a coefficient of a
+    polynomial's power, by its values on 4 n points of the unit circle: what is folded onto n there lies at 5 n.
+    """
+    free = math.exp(n * math.log(n) - n - math.lgamma(n + 1))  # P(Poisson(n) = n)
+    points = np.exp(0.5j * math.pi / n * np.arange(4 * n))
+    back = np.tile([1.0, -1.0j, -1.0, 1.0j], n)  # points ** -n
+    mean, values, term = 0.0, np.zeros(4 * n, complex), math.exp(-1.0)
+    for k in range(n):
+        values = values + term * points**k
+        term /= k + 1
+        above = 1.0 - float((values**n * back).real.mean()) / free
+        if above < 1e-9:
+            break
+        mean += above  # P(most > k)
+    return mean
+
+
+def thrown(choices: int, bins: int, runs: int) -> list[int]:
+    """The most balls in a bin, after each of so many runs with as many balls as bins."""
+    picker: Any = lb.PowerOfTwo(choices).build([lb.Endpoint(str(i), payload=i) for i in range(bins)])
+    picker.reseed(bins)
+    load, pick, rows = picker.load, picker.pick, picker.rows.tolist()
+    most = []
+    for _ in range(runs):
+        held = [0] * bins
+        for _ in range(bins):
+            bin_ = pick().payload
+            load.started(rows[bin_], 1.0, 0.0)
+            held[bin_] += 1
+        most.append(max(held))
+        for bin_, count in enumerate(held):
+            for _ in range(count):
+                load.finished(rows[bin_], lb.Outcome.SUCCESS, None, 0.0)
+    return most
+
+
+def balls(quick: bool) -> Iterator[Figure]:
+    """As many balls as bins: the fullest bin, if each ball looks at one bin, two or three.
+
+    Each further choice changes the order of growth once and no more: ln n / ln ln n for one, ln ln n / ln d for d.
+
+    Source: Azar, Broder, Karlin, Upfal, SIAM J. Comput. 29 (1999), for the orders; one choice is a law (`fullest`), the
+    others are a simulation in C that shares no code with this one, the mean of a hundred runs, so good to 2 %.
+    """
+    known = {100: (500, 2.54, 2.05), 1000: (400, 3.01, 2.43), 10_000: (200, 3.02, 2.98)}
+    if not quick:
+        known |= {100_000: (100, 3.46, 3.00), 1_000_000: (20, 3.99, 3.00)}
+    for bins, (runs, *expected) in known.items():
+        for choices in (1, 2, 3):
+            found = thrown(choices, bins, runs)
+            what = f"balls in {bins} bins, {choices} choice{'s' if choices > 1 else ''}: fullest"
+            if choices > 1:
+                yield Figure(what, expected[choices - 2], Origin.SIMULATION, found, within=0.02)
+            elif bins < 1_000_000:
+                yield Figure(what, fullest(bins), Origin.LAW, found)
+            else:
+                yield Figure(what, 8.92, Origin.SIMULATION, found, within=0.02)
+
+
+def half_a_weight(servers: int) -> float:
+    """Traffic of a server of weight 1/2 over that of each of the others, of weight 1: half of all pairs it is in."""
+    total = servers - 0.5
+    light = 0.5 * (0.5 / total + (servers - 1) / total * 0.5 / (total - 1.0))
+    return light / ((1.0 - light) / (servers - 1))
+
+
+def weights(quick: bool) -> Iterator[Figure]:
+    """Two distinct servers drawn by weight: one of half the weight gets more than half of what the others get.
+
+    Each wins half of the pairs it is in; drawn second, it no longer competes with the one drawn first.
+
+    Source: closed form (`half_a_weight`), which Finagle publishes as .61, .56, .53, .52.
+    """
+    draws = 20_000 if quick else 100_000
+    for servers in (3, 4, 6, 10):
+        picker = lb.PowerOfTwo().build({str(i): 1.0 if i else 0.5 for i in range(servers)})
+        found = []
+        for seed in range(RUNS):
+            tickets = Stream(seed, servers).words(draws).tolist()
+            light = sum(0 in picker.drawn(ticket) for ticket in tickets) / draws / 2.0
+            found.append(light / ((1.0 - light) / (servers - 1)))
+        what = f"half a weight of {servers}: its traffic over another's"
+        yield Figure(what, half_a_weight(servers), Origin.LAW, found)
+
+
+def ranks(quick: bool) -> Iterator[Figure]:
+    """Loads that stand, all different: of ten servers the r-th best gets 2 (10 - r) / 90, and the worst nothing at all.
+
+    Source: it wins if the other one drawn is among the 10 - r worse.
+    """
+    picks = 5000 if quick else 50_000
+    picker: Any = lb.PowerOfTwo().build([lb.Endpoint(str(i), payload=i) for i in range(10)])
+    for i, row in enumerate(picker.rows.tolist()):
+        for _ in range(i):
+            picker.load.started(row, 1.0, 0.0)
+    counts = []
+    for seed in range(RUNS):
+        picker.reseed(seed)
+        counts.append(np.bincount([picker.pick().payload for _ in range(picks)], minlength=10) / picks)
+    for rank in (1, 2, 5, 10):
+        found = [float(each[rank - 1]) for each in counts]
+        yield Figure(f"loads that stand, rank {rank} of 10: share", 2 * (10 - rank) / 90, Origin.LAW, found)
+
+
+def ties(quick: bool) -> Iterator[Figure]:
+    """Ten servers, one request in flight on the average: if ties go to the first, it gets 1 / (1 + a) of a Erlang.
+
+    Between two requests that the first server takes lies one service of it, in which a requests come on the average,
+    and go elsewhere. Ties that are drawn give everybody a tenth.
+
+    Source: renewal argument, as said; it needs somebody to be idle always, which fails once in ten million requests.
+    """
+    duration = 30_000.0 if quick else 100_000.0
+
+    def first(result: Result) -> float:
+        return float(result.received[0] / result.arrived)
+
+    for name, policy, law in (
+        ("the first", lb.LeastLoaded(ties=lb.Ties.FIRST), 0.5),
+        ("a draw", lb.LeastLoaded(), 0.1),
+    ):
+        scenario = Scenario(policy, (Servers(10),), Poisson(1.0), duration=duration)
+        yield Figure(f"ties to {name}: share of one of ten", law, Origin.LAW, sample(scenario, first))
+
+
+def subsets(quick: bool) -> Iterator[Figure]:
+    """200 clients, 100 backends, 10 for each; one more backend joins: part of the connections that end.
+
+    Shuffling the list of backends, as the book has it, moves more than a third of them; the least possible is 1 %. There is no
+    chance in it but that of one seed for each client, and `python -m benchmarks.subsetting` has the balance beside it.
+
+    Source: *Site Reliability Engineering*, chapter 20, for the shuffle; the figures are of an independent program.
+    """
+    expected = {"the book's shuffle": 0.374, "RandomSubset": 0.01, "Ringsteady": 0.011, "Rocksteadier": 0.009}
+    for name, rule in subsetting.rules(200, 10):
+        if name in expected:
+            before, after = (subsetting.covers(rule, 200, backends) for backends in (100, 101))
+            moved = subsetting.churn(before, after)
+            within = 0.02 if name == "the book's shuffle" else 0.1
+            yield Figure(f"a backend joins, {name}: moved", expected[name], Origin.SIMULATION, [moved], within=within)
