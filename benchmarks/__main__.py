@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import lbalgo as lb
 
-from . import affinity, build, bulk, compat, dialects, lease, scalar
+from . import affinity, build, bulk, compat, dialects, lease, loads, scalar
 from .timing import Case, measure
 
 TABLES: dict[str, Callable[[bool], list[Case]]] = {
@@ -19,12 +19,14 @@ TABLES: dict[str, Callable[[bool], list[Case]]] = {
     "build": build.cases,
     "lease": lease.cases,
     "affinity": affinity.cases,
+    "loads": loads.cases,
     "compat": compat.cases,
     "dialects": dialects.cases,
 }
 XXH64, CYCLE, RING = "xxhash.xxh64_intdigest(16 bytes)", "next(itertools.cycle)", "uhashring get_node (md5), N=100"
 FILL, MODULO = "Maglev fill, M=65537 N=1000", "C loop, remainder per probe, M=65537 N=1000"
 ATTACHED = "slow start + ejection"
+LEAST = "LeastLoaded acquire + done, N={}, 10 in flight"
 
 # table, what, against what (both timed in one run), most the ratio may be
 BARS = (
@@ -35,6 +37,8 @@ BARS = (
     ("scalar", "Maglev, N=100", RING, 1 / 15),
     ("scalar", "RingHash, N=100", RING, 1 / 15),
     ("build", FILL, MODULO, 0.65),
+    ("loads", "PowerOfTwo by PeakEwma", "PowerOfTwo by InFlight", 2.0),
+    ("loads", LEAST.format(10_000), LEAST.format(10), 1.5),
     ("lease", f"WeightedRoundRobin, {ATTACHED}", CYCLE, 15.0),
     ("lease", f"PowerOfTwo, {ATTACHED}", CYCLE, 15.0),
     ("lease", f"Maglev, {ATTACHED}", CYCLE, 15.0),

@@ -14,7 +14,18 @@ from lbalgo.findings import Finding
 from lbalgo.gates import FlowTable, Jet, SecondChance, Sticky
 from lbalgo.hashing import XXH3, XXH64, Hasher, Murmur3, SipHash, hash_key, hash_many
 from lbalgo.lifecycle import Lifecycle
-from lbalgo.loads import InFlight
+from lbalgo.loads import (
+    Blend,
+    FailurePenalty,
+    InFlight,
+    InFlightAge,
+    LatencyEwma,
+    Overdue,
+    PeakEwma,
+    Product,
+    Reported,
+    Sum,
+)
 from lbalgo.policies import (
     C3,
     AdaptiveChoices,
@@ -58,6 +69,7 @@ from lbalgo.policies import (
     WeightedByReport,
     WeightedRoundRobin,
 )
+from lbalgo.report import Report
 from lbalgo.signals import (
     ActiveHealth,
     Breaker,
@@ -96,6 +108,7 @@ __all__ = [
     "Balancer",
     "Best",
     "BestOf",
+    "Blend",
     "BoundedLoad",
     "Breaker",
     "ByPriority",
@@ -111,6 +124,7 @@ __all__ = [
     "Endpoint",
     "Explanation",
     "FailureEwma",
+    "FailurePenalty",
     "FailurePercentage",
     "Feedback",
     "Finding",
@@ -123,12 +137,14 @@ __all__ = [
     "HttpCheck",
     "Idle",
     "InFlight",
+    "InFlightAge",
     "Jet",
     "JoinIdleQueue",
     "Jump",
     "JumpBack",
     "Key",
     "LBError",
+    "LatencyEwma",
     "LatencyQuantile",
     "Lease",
     "LeastConnections",
@@ -144,6 +160,8 @@ __all__ = [
     "OrcaWeights",
     "Outcome",
     "OutlierEjection",
+    "Overdue",
+    "PeakEwma",
     "Picker",
     "PidWeights",
     "Policy",
@@ -151,9 +169,12 @@ __all__ = [
     "Prequal",
     "Probe",
     "Probing",
+    "Product",
     "Random",
     "RandomSubset",
     "Rendezvous",
+    "Report",
+    "Reported",
     "RingHash",
     "Ringsteady",
     "Rocksteadier",
@@ -171,6 +192,7 @@ __all__ = [
     "Sticky",
     "Subset",
     "SuccessRate",
+    "Sum",
     "TableLayout",
     "TcpCheck",
     "TicketDecided",

@@ -6,8 +6,8 @@ from lbalgo.kernels.loads cimport InFlightCounts
 ctypedef double[4] Half
 
 cdef uint64_t JOURNAL, LOW
-cdef Py_ssize_t TRIES
-cdef double UNIT, UNIT32, INFINITE, UNKNOWN
+cdef int64_t TRIES, GREATEST
+cdef double UNIT, UNIT32, INFINITE
 
 @cython.final
 cdef class Tournament:
@@ -15,23 +15,20 @@ cdef class Tournament:
     cdef readonly bint first
     cdef readonly Py_ssize_t count
     cdef Py_ssize_t _top, _height
-    cdef double _heaviest
     cdef uint64_t _seen
     cdef bint _grown
-    cdef int64_t[::1] _places, _rows, _levels
-    cdef double[::1] _scores, _shares
-    @cython.locals(place=Py_ssize_t, level=Py_ssize_t, begin=Py_ssize_t, below=Py_ssize_t, i=Py_ssize_t, _=Py_ssize_t,
-                   child=Py_ssize_t, head=Py_ssize_t, tied=Py_ssize_t, there=Py_ssize_t, same=bint, least=double, coin=double)
+    cdef int64_t[::1] _places, _rows, _levels, _shares
+    cdef double[::1] _weights, _scores
+    @cython.locals(place=Py_ssize_t, level=Py_ssize_t, root=Py_ssize_t, begin=Py_ssize_t, i=Py_ssize_t, _=Py_ssize_t,
+                   child=Py_ssize_t, tied=int64_t, mark=int64_t, ahead=int64_t, rest=int64_t, least=double, coin=double)
     cdef Py_ssize_t least(self, uint64_t ticket) noexcept
-    @cython.locals(i=Py_ssize_t, last=Py_ssize_t, total=double, mark=double)
-    cdef Py_ssize_t _draw(self, Py_ssize_t level, Py_ssize_t begin, double least, uint64_t ticket) noexcept
-    @cython.locals(begin=Py_ssize_t, i=Py_ssize_t, total=double)
-    cdef double _share(self, Py_ssize_t level, Py_ssize_t node) noexcept
     @cython.locals(load=InFlightCounts, change=uint64_t, row=Py_ssize_t, place=Py_ssize_t, score=double)
     cdef void _follow(self) noexcept
-    @cython.locals(level=Py_ssize_t, node=Py_ssize_t, before=double, after=double, least=double, fresh=double)
+    @cython.locals(level=Py_ssize_t, node=Py_ssize_t, before=double, after=double, least=double, old=double, gone=int64_t,
+                   come=int64_t, share=int64_t, was=int64_t)
     cdef void _climb(self, Py_ssize_t place, double score) noexcept
-    @cython.locals(half=Half, i=Py_ssize_t, one=double, two=double)
-    cdef double _least_of(self, Py_ssize_t begin) noexcept
-    @cython.locals(load=InFlightCounts, size=Py_ssize_t, place=Py_ssize_t, level=Py_ssize_t, node=Py_ssize_t)
+    @cython.locals(begin=Py_ssize_t, node=Py_ssize_t, half=Half, i=Py_ssize_t, one=double, two=double, least=double,
+                   share=int64_t)
+    cdef void _judge(self, Py_ssize_t level, Py_ssize_t place) noexcept
+    @cython.locals(load=InFlightCounts, size=Py_ssize_t, place=Py_ssize_t, level=Py_ssize_t)
     cdef void _grow(self) noexcept

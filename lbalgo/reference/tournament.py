@@ -4,14 +4,14 @@ A load that is a mere count changes only where a request begins or ends, and kee
 journal: each node has eight children and knows the least score below it. A change climbs only as far as it matters: a
 score that is above a node's least before and after is nothing to the node.
 
-Those tied are drawn by weight. In a pool that is mostly idle nearly all are tied, so a few are drawn at random first
-and taken if they are; else one is drawn on the way down from the root, by the weight of all the tied below each node,
-which is added up when it is asked for and forgotten when it may have changed. Both have the same law. Sums are made
-anew from the children, never corrected by a difference, so the answer is a function of loads, weights and ticket alone,
-whatever has happened before.
+Those tied are drawn by weight: a node also knows the weight of all below it that have its least score, and one mark,
+drawn in the weight of all that are tied, is followed down from the root. Weights are whole numbers here, 2**-40 of the
+greatest, so that sums do not depend on the order in which they were made: the answer is a function of loads, weights
+and ticket alone, whatever has happened before. In a pool that is mostly idle much of it is tied; there a few places are
+drawn at random first, and taken if they are tied and a coin agrees, which is the same law and touches no tree.
 
 Costs: a change and the least O(log N); O(N) for the first answer, and after more changes than the journal holds; memory
-24 bytes a backend and 8 a row.
+32 bytes a backend and 8 a row.
 Source: Knuth, TAOCP 3, 5.4.1 (tournaments); the draw among the tied is ours.
 
 This one text is both twins, as in `lbalgo.reference.pickers`; types are in `kernels/tournament.pxd`.
@@ -33,10 +33,10 @@ if not cython.compiled:
     from lbalgo.reference.loads import InFlightCounts
 
 JOURNAL = 256  # changes that the load remembers
-TRIES = 4  # backends drawn before the way down: of an idle pool with weights 1, 2 and 3 they miss once in 80 times
+TRIES = 4  # places drawn before the tree is asked, where at least one in so many would be taken
+GREATEST = 1 << 40  # the greatest weight; of 2**20 backends the sum is still exact as a double, and fits 64 bits
 LOW, UNIT32, UNIT = (1 << 32) - 1, 2.0**-32, 2.0**-53
 INFINITE = float("inf")
-UNKNOWN = -1.0
 
 
 class Tournament:
@@ -60,19 +60,20 @@ class Tournament:
             total += -(-size // 8) * 8
             levels.append(total)
             size = -(-size // 8)
+        whole = np.maximum(np.rint(weights / weights.max() * GREATEST), 1.0).astype(np.int64)
+        shares = np.zeros(total + 1, np.int64)
+        shares[: self.count] = whole
         columns: Any = (
             places,
             rows.astype(np.int64),
             np.array(levels),
+            weights.astype(np.float64),
             np.full(total + 1, INFINITE),
-            np.zeros(total + 1),
+            shares,
         )
         if not cython.compiled:
             columns = [values.tolist() for values in columns]
-        self._places, self._rows, self._levels, self._scores, self._shares = columns
-        for place in range(self.count):
-            self._shares[place] = weights[place]
-        self._heaviest = weights.max()
+        self._places, self._rows, self._levels, self._weights, self._scores, self._shares = columns
         self._height = len(levels)
         self._seen, self._grown = 0, False
 
@@ -81,60 +82,29 @@ class Tournament:
         if self.load.changes != self._seen or not self._grown:
             self._follow()
         level, place = self._height - 1, 0
-        least = self._scores[self._levels[level]]
+        root = self._levels[level]
+        least, tied = self._scores[root], self._shares[root]
+        mark = 0
         if not self.first:
-            below = self._levels[level - 1]
-            tied, there = 0, 0
-            for i in range(below, below + 8):
-                tied += self._scores[i] == least
-                there += self._scores[i] != INFINITE
-            if 2 * tied >= there:
+            if tied >= self.count * (GREATEST // TRIES):
                 for _ in range(TRIES):
                     ticket = mix64((ticket + GAMMA) & WORD)
                     place = ((ticket & LOW) * self.count) >> 32
-                    coin: float = (ticket >> 32) * UNIT32 * self._heaviest
+                    coin: float = (ticket >> 32) * UNIT32 * GREATEST
                     if self._scores[place] == least and coin < self._shares[place]:
                         return place
                 place = 0
+            mark = int((mix64((ticket + GAMMA) & WORD) >> 11) * UNIT * tied)
         while level > 0:
             level -= 1
             begin = self._levels[level] + 8 * place
-            tied, child, head = 0, 0, 8
-            for i in range(8):
-                same = self._scores[begin + i] == least
-                tied += same
-                child = i if same else child
-                head = i if same and head == 8 else head
-            if tied > 1:
-                child = head if self.first else self._draw(level, begin, least, ticket)
-            place = 8 * place + child
+            ahead, rest, child = 0, mark, 0
+            for i in range(begin, begin + 8):  # without a branch that nobody could predict
+                ahead += self._shares[i] if self._scores[i] == least else 0
+                child += ahead <= mark
+                rest = mark - ahead if ahead <= mark else rest
+            mark, place = rest, 8 * place + child
         return place
-
-    def _draw(self, level: int, begin: int, least: float, ticket: int) -> int:
-        """One of the tied among eight, by weight."""
-        total, last = 0.0, 0
-        for i in range(8):
-            if self._scores[begin + i] == least:
-                total += self._share(level, begin + i)
-        mark: float = (mix64((ticket + level * GAMMA) & WORD) >> 11) * UNIT * total
-        for i in range(8):
-            if self._scores[begin + i] == least:
-                last = i
-                mark -= self._shares[begin + i]
-                if mark < 0.0:
-                    break
-        return last
-
-    def _share(self, level: int, node: int) -> float:
-        """The weight of all that have the least score below a node, which is added up if it is not known."""
-        if self._shares[node] == UNKNOWN:
-            begin = self._levels[level - 1] + 8 * (node - self._levels[level])
-            total = 0.0
-            for i in range(begin, begin + 8):
-                if self._scores[i] == self._scores[node]:
-                    total += self._share(level - 1, i)
-            self._shares[node] = total
-        return self._shares[node]  # type: ignore[no-any-return]
 
     def _follow(self) -> None:
         """Does what the journal says, or all anew where it says no more."""
@@ -145,7 +115,7 @@ class Tournament:
             row = load.journal[change & 255]
             if row <= self._top and self._places[row] >= 0:
                 place = self._places[row]
-                score = (load.read(row) + 1.0) / self._shares[place]
+                score = (load.read(row) + 1.0) / self._weights[place]
                 if score != self._scores[place]:
                     self._climb(place, score)
         self._seen = load.changes
@@ -153,24 +123,29 @@ class Tournament:
     def _climb(self, place: int, score: float) -> None:
         """A place has another score; what that makes of the nodes above."""
         before, after = self._scores[place], score
+        gone = come = self._shares[place]
         self._scores[place] = score
         for level in range(1, self._height):
             place >>= 3
             node = self._levels[level] + place
-            least = fresh = self._scores[node]
+            least, share = self._scores[node], self._shares[node]
             if before > least and after > least:
                 break
+            old, was = least, share
+            if before == least:
+                share -= gone
             if after < least:
-                fresh = after
-            elif before == least and after != before:
-                fresh = self._least_of(self._levels[level - 1] + 8 * place)
-            if fresh == least and self._shares[node] == UNKNOWN:
-                break  # and so are all above that have it from here
-            self._scores[node], self._shares[node] = fresh, UNKNOWN
-            before, after = least, fresh
+                least, share = after, come
+            elif after == least:
+                share += come
+            self._scores[node], self._shares[node] = least, share
+            if share == 0:  # nobody has it any more
+                self._judge(level, place)
+            before, after, gone, come = old, self._scores[node], was, self._shares[node]
 
-    def _least_of(self, begin: int) -> float:
-        """The least of eight scores, in three steps instead of seven."""
+    def _judge(self, level: int, place: int) -> None:
+        """Makes a node what its children are."""
+        begin, node = self._levels[level - 1] + 8 * place, self._levels[level] + place
         if not cython.compiled:
             half = [0.0] * 4
         for i in range(4):
@@ -178,18 +153,19 @@ class Tournament:
             half[i] = one if one < two else two
         one = half[0] if half[0] < half[2] else half[2]
         two = half[1] if half[1] < half[3] else half[3]
-        return one if one < two else two
+        least, share = one if one < two else two, 0
+        for i in range(begin, begin + 8):
+            share += self._shares[i] if self._scores[i] == least else 0
+        self._scores[node], self._shares[node] = least, share
 
     def _grow(self) -> None:
         load, size = self.load, self.count
         for place in range(size):
-            self._scores[place] = (load.read(self._rows[place]) + 1.0) / self._shares[place]
+            self._scores[place] = (load.read(self._rows[place]) + 1.0) / self._weights[place]
         for level in range(1, self._height):
             size = (size + 7) >> 3
             for place in range(size):
-                node = self._levels[level] + place
-                self._scores[node] = self._least_of(self._levels[level - 1] + 8 * place)
-                self._shares[node] = UNKNOWN
+                self._judge(level, place)
         self._seen, self._grown = load.changes, True
 
     def check_invariants(self) -> None:
@@ -199,13 +175,12 @@ class Tournament:
         self._follow()
         size = self.count
         for place in range(size):
-            score = (self.load.read(self._rows[place]) + 1.0) / self._shares[place]
+            score = (self.load.read(self._rows[place]) + 1.0) / self._weights[place]
             assert self._scores[place] == score, "a leaf has the score of its load"
         for level in range(1, self._height):
             size = -(-size // 8)
             for place in range(size):
                 node, begin = self._levels[level] + place, self._levels[level - 1] + 8 * place
-                least, known = self._scores[node], self._shares[node]
-                assert least == self._least_of(begin), "a node has the least score of its children"
-                tied = [self._shares[i] for i in range(begin, begin + 8) if self._scores[i] == least]
-                assert known == UNKNOWN or (UNKNOWN not in tied and known == sum(tied)), "and their shares, or none"
+                least = min(self._scores[i] for i in range(begin, begin + 8))
+                share = sum(self._shares[i] for i in range(begin, begin + 8) if self._scores[i] == least)
+                assert (self._scores[node], self._shares[node]) == (least, share), "a node is what its children are"

@@ -1,0 +1,71 @@
+"""Picks by live load: what each load costs beside a count, and the least of ten beside the least of ten thousand."""
+
+from __future__ import annotations
+
+from collections import deque
+from itertools import repeat
+from typing import Any
+
+import lbalgo as lb
+from lbalgo.loads import (
+    Blend,
+    FailurePenalty,
+    InFlight,
+    InFlightAge,
+    LatencyEwma,
+    PeakEwma,
+    Product,
+    Reported,
+    Sum,
+)
+from lbalgo.report import Report
+
+from .scalar import pool
+from .timing import Case, statement
+
+LOADS: dict[str, Any] = {
+    "InFlight": InFlight(),
+    "LatencyEwma": LatencyEwma(),
+    "PeakEwma": PeakEwma(),
+    "FailurePenalty(PeakEwma)": FailurePenalty(PeakEwma()),
+    "InFlight x age of latency": Product(InFlight(), InFlightAge(LatencyEwma(peak=True))),
+    "Reported": Reported(),
+    "InFlight + Reported": Sum(InFlight(), Reported(), weights=(1.0, 10.0)),
+    "Blend": Blend(),
+}
+SIZES = (10, 10_000)
+
+
+def picker(load: Any, n: int = 100) -> Any:
+    """Two choices over n backends that were all measured, and have reported, a while ago."""
+    made = lb.PowerOfTwo(load=load).build(pool(n))
+    for row in range(n):
+        made.load.started(row, 1.0, 10.0)
+        made.load.finished(row, lb.Outcome.SUCCESS, 0.01 + row / 1000, 10.0 + row / 100)
+        if hasattr(made.load, "reported"):
+            for now in (11.0, 22.0):
+                made.load.reported(row, Report(row / n, 10.0, 0.1), now)
+    made.load.advance(30.0)
+    return made
+
+
+def turnover(policy: Any, n: int, flying: int) -> Case:
+    """acquire and done, each lease ending when `flying` others have been given out since."""
+    acquire = lb.Balancer(policy, pool(n), seed=1).acquire
+    open_ = deque(acquire() for _ in range(flying))
+    push, pop = open_.append, open_.popleft
+
+    def run(times: int) -> None:
+        for _ in repeat(None, times):
+            push(acquire())
+            pop().done()
+
+    return Case(f"{type(policy).__name__} acquire + done, N={n}, {flying} in flight", run)
+
+
+def cases(quick: bool) -> list[Case]:
+    """Picks of two by every load, then whole turns of the least loaded; the quick table is as large."""
+    picks = [statement(f"PowerOfTwo by {name}", "f()", f=picker(load).pick) for name, load in LOADS.items()]
+    least = lb.LeastLoaded()
+    turns = [turnover(least, n, flying) for n in SIZES for flying in sorted({10, n})]
+    return [*picks, *turns, *(turnover(lb.PowerOfTwo(), n, 10) for n in SIZES)]
