@@ -147,7 +147,7 @@ def ties(quick: bool) -> Iterator[Figure]:
 def subsets(quick: bool) -> Iterator[Figure]:
     """200 clients, 100 backends, 10 for each; one more backend joins: part of the connections that end.
 
-    Shuffling the list of backends, as the book has it, moves more than a third of them; the least possible is 1 %. There is no
+    Shuffling the list of backends, as the book has it, moves more than a third; the least possible is 1 %. There is no
     chance in it but that of one seed for each client, and `python -m benchmarks.subsetting` has the balance beside it.
 
     Source: *Site Reliability Engineering*, chapter 20, for the shuffle; the figures are of an independent program.
