@@ -65,7 +65,7 @@ def balls(quick: bool) -> Iterator[Figure]:
     """
     known = {100: (500, 2.54, 2.05), 1000: (400, 3.01, 2.43), 10_000: (200, 3.02, 2.98)}
     if not quick:
-        known |= {100_000: (100, 3.46, 3.00), 1_000_000: (20, 3.99, 3.00)}
+        known |= {100_000: (60, 3.46, 3.00), 1_000_000: (40, 3.99, 3.00)}
     for bins, (runs, *expected) in known.items():
         for choices in (1, 2, 3):
             found = thrown(choices, bins, runs)
