@@ -32,7 +32,8 @@ SUCCESS, CANCELLED = OUTCOME_CODES[Outcome.SUCCESS], OUTCOME_CODES[Outcome.CANCE
 
 def hear(load: LoadState, row: int, report: Any, now: float) -> None:
     """The load, or the object that it stands for, hears a report if it listens."""
-    listener = load.load if isinstance(load, ForeignLoad) else load
+    bare: Any = load
+    listener = bare.load if isinstance(load, ForeignLoad) else bare
     if hasattr(listener, "reported"):
         listener.reported(row, report, now)
 

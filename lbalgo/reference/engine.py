@@ -59,6 +59,11 @@ class VirtualClock:
         return self.now
 
 
+def _lists(block: Any) -> Any:
+    """The columns of a block as lists."""
+    return tuple(None if column is None else column.tolist() for column in block)
+
+
 class Engine:
     """One run.
 
@@ -393,7 +398,7 @@ class Engine:
         self.at, self.size, self.next = 0, 0, NEVER
         if block is not None:
             if not cython.compiled:
-                block = tuple(None if column is None else column.tolist() for column in block)
+                block = _lists(block)
             self.times, self.works, self.clients, self.keys, self.costs = block
             self.size, self.next = len(self.times), self.times[0]
 

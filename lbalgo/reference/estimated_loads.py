@@ -245,8 +245,9 @@ class AgeLoad(LoadState):
 
     def reported(self, row: int, report: Any, now: float) -> None:
         """For the load within."""
-        if hasattr(self.load, "reported"):
-            self.load.reported(row, report, now)
+        within: Any = self.load
+        if hasattr(within, "reported"):
+            within.reported(row, report, now)
 
     def snapshot(self) -> dict[str, Any]:
         """What the load within knows."""

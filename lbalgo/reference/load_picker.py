@@ -128,7 +128,8 @@ class LoadPicker:
         self.margin = load.margin
         self.order = None
         if isinstance(load, InFlightCounts) and choices >= len(slots) > 0 and self._top < 2 * len(view) + SPARSE:
-            self.order = Tournament(load, lanes[slots], weights[slots], first)
+            counted: Any = load
+            self.order = Tournament(counted, lanes[slots], weights[slots], first)
         self._ahead, self._one, self._two = 0, 0, 0
         self._pairs = self.choices == 2 < self.count
         if self._pairs:
