@@ -16,7 +16,7 @@ class BelowNothing(InFlightCounts):
 class WearsOff(InFlightCounts):
     def at(self, row):
         load = super().at(row)
-        self._counts[row] = int(load / 2)
+        self._costs[row] = load / 2
         return load
 
 
@@ -28,7 +28,7 @@ class ForgivesFinishing(InFlightCounts):
 
 class OneForAll(InFlightCounts):
     def at(self, row):
-        return float(sum(self._counts.values()))
+        return float(sum(self._costs.values()))
 
 
 class CountsAdvances(InFlightCounts):
@@ -50,9 +50,9 @@ class Noisy(InFlightCounts):
 
 class ChecksTooLate(InFlightCounts):
     def started(self, row, cost, now):
-        self._counts[0] = self._counts.get(0, 0) + 1
+        self._costs[0] = self._costs.get(0, 0.0) + 1.0
         super().started(row, cost, now)
-        self._counts[0] -= 1
+        self._costs[0] -= 1.0
 
 
 @dataclass(frozen=True)
