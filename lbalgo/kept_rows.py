@@ -58,7 +58,12 @@ def check_part(kind: str, state: object, parts: int) -> list[Any]:
     ConfigError : it is something else.
     """
     inner = state.get("parts") if isinstance(state, Mapping) and set(state) == {"type", "parts"} else None
-    if not isinstance(state, Mapping) or state.get("type") != kind or not isinstance(inner, list) or len(inner) != parts:
+    if (
+        not isinstance(state, Mapping)
+        or state.get("type") != kind
+        or not isinstance(inner, list)
+        or len(inner) != parts
+    ):
         raise ConfigError("state", state, f"must be a snapshot of a load of type {kind} with {parts} parts")
     return inner
 

@@ -13,6 +13,7 @@ from lbalgo.view import View
 _B = TypeVar("_B", bound=Backend)
 
 LIMIT: float
+RETRIED: frozenset[Outcome]
 OUTCOME_CODES: dict[Outcome, int]
 
 @final

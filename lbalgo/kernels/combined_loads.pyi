@@ -2,7 +2,11 @@ from collections.abc import Sequence
 from typing import Any, final
 
 from lbalgo.kernels.loads import LoadState
-from lbalgo.types import LoadSpec
+from lbalgo.types import LoadSpec, Outcome
+
+OUTCOME_CODES: dict[Outcome, int]
+
+def hear(load: LoadState, row: int, report: Any, now: float) -> None: ...
 
 @final
 class CombinedLoad(LoadState):

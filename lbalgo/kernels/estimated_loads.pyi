@@ -1,7 +1,9 @@
 from typing import Any, final
 
 from lbalgo.kernels.loads import LoadState
-from lbalgo.types import LoadSpec
+from lbalgo.types import LoadSpec, Outcome
+
+OUTCOME_CODES: dict[Outcome, int]
 
 @final
 class LatencyLoad(LoadState):

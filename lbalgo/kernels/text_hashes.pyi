@@ -1,0 +1,1 @@
+# only functions in C
