@@ -1,6 +1,7 @@
 """Pictures of transition tables: `python docs/state_machine.py` prints what the pages on the machines show."""
 
 from lbalgo import stages
+from lbalgo.gates import sticky
 from lbalgo.signals import breaker, drained, probed, standing
 
 
@@ -25,6 +26,22 @@ def table(transitions):
     return "\n".join("| " + " | ".join(row) + " |" for row in rows)
 
 
+def ways(verdicts, fallbacks):
+    """Where a session goes, as a Graphviz graph, from the table of verdicts on its home and the ways out."""
+    lines = ["digraph session {", "  rankdir=LR;", "  node [shape=box, style=rounded];"]
+    for standing, (why, overruled_by) in verdicts.items():
+        home = f'"home {standing.value}"'
+        if why.value == "hit":
+            lines.append(f'  {home} -> "kept" [label="{why.value}"];')
+            continue
+        if overruled_by is not None:
+            lines.append(f'  {home} -> "kept" [label="hit, if {overruled_by}=True"];')
+        lines.append(f'  {home} -> "away" [label="{why.value}"];')
+    lines += [f'  "away" -> "{fallback.value}";' for fallback in fallbacks]
+    return "\n".join([*lines, "}"])
+
+
 if __name__ == "__main__":
     for machine in (standing, breaker, probed, drained, stages):
         print(machine.__name__, table(machine.TRANSITIONS), dot(machine.TRANSITIONS), sep="\n\n", end="\n\n")
+    print(sticky.__name__, ways(sticky.VERDICTS, sticky.Fallback), sep="\n\n")

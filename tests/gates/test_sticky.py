@@ -3,8 +3,10 @@
 import base64
 import dataclasses
 import hmac
+import importlib.util
 import itertools
 import pickle
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -428,3 +430,13 @@ def test_bad_arguments(argument, value):
         gate.pick(pool, **given_)
     assert refused.value.parameter == argument
     assert pool.pick().id == "b0", "no ticket was spent"
+
+
+def test_the_page_shows_the_ways():
+    docs = Path(__file__).parents[2] / "docs"
+    spec = importlib.util.spec_from_file_location("state_machine", docs / "state_machine.py")
+    draw = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(draw)
+    graph = draw.ways(VERDICTS, Fallback)
+    assert f"```dot\n{graph}\n```\n" in (docs / "guide" / "affinity.md").read_text(encoding="utf-8")
+    assert all(f'"home {standing.value}"' in graph for standing in VERDICTS)
