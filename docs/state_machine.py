@@ -29,8 +29,8 @@ def table(transitions):
 def ways(verdicts, fallbacks):
     """Where a session goes, as a Graphviz graph, from the table of verdicts on its home and the ways out."""
     lines = ["digraph session {", "  rankdir=LR;", "  node [shape=box, style=rounded];"]
-    for standing, (why, overruled_by) in verdicts.items():
-        home = f'"home {standing.value}"'
+    for stands, (why, overruled_by) in verdicts.items():
+        home = f'"home {stands.value}"'
         if why.value == "hit":
             lines.append(f'  {home} -> "kept" [label="{why.value}"];')
             continue
