@@ -78,6 +78,9 @@ def test_it_cannot_be_seen_who_chooses(policy, clients):
 class Own:
     """A policy of one's own, with a load in plain Python: two choices, and it sees outcomes, latencies and time."""
 
+    def __repr__(self):
+        return "Own()"
+
     def build(self, view, *, previous=None):
         return OwnPicker(lb.View.of(view))
 
