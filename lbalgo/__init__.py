@@ -1,8 +1,10 @@
 """Which backend gets the next request, and how that decision stays right: load balancing as pure algorithms."""
 
-from lbalgo import advice, estimators, events, gates, measure, sim
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from lbalgo import estimators, events, gates, measure
 from lbalgo.active import kernels
-from lbalgo.advice import advise
 from lbalgo.balancer import Balancer, Lease
 from lbalgo.closing import close_plan
 from lbalgo.draining import check_drain
@@ -94,6 +96,10 @@ from lbalgo.signals import (
 from lbalgo.sketches import HeavyHitter, HeavyHitters
 from lbalgo.types import Backend, Key, Load, Outcome, Picker, Policy, Signal, State, TicketDecided
 from lbalgo.view import View
+
+if TYPE_CHECKING:
+    from lbalgo import advice, sim
+    from lbalgo.advice.advise import advise
 
 __version__ = "0.1.0"
 
@@ -217,3 +223,12 @@ __all__ = [
     "measure",
     "sim",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """What a proxy does not need, simulation and advice, is imported when it is asked for."""
+    if name in ("advice", "sim"):
+        return import_module(f"lbalgo.{name}")
+    if name == "advise":
+        return import_module("lbalgo.advice").advise
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
