@@ -1,7 +1,9 @@
 """Which twins are in use: the compiled kernels, or the plain reference where they could not be built.
 
 `LBALGO_KERNELS=python` in the environment chooses the plain twins; `LBALGO_REQUIRE_KERNELS=1` makes their absence an
-error. Everything that picks, hashes or builds imports its kernels from here and from nowhere else.
+error. `LBALGO_SIMD=portable`, `avx2` or `avx512` holds the compiled ones to that level; without it they use the highest
+of this processor, and to name one that it has not is a ConfigError. Everything that picks, hashes or builds imports its
+kernels from here and from nowhere else.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ KERNELS = "cython"
 try:
     if os.environ.get("LBALGO_KERNELS") == "python":
         raise ImportError("LBALGO_KERNELS=python")
+    from lbalgo.kernels import lanes
     from lbalgo.kernels.alias import AliasTable
     from lbalgo.kernels.arcs import arc_shares
     from lbalgo.kernels.balancer import Balancer
@@ -49,6 +52,7 @@ except ImportError as absent:
         if os.environ.get("LBALGO_REQUIRE_KERNELS") == "1":
             raise
         warnings.warn(f"the plain-Python kernels are in use: correct, but slow ({absent})", stacklevel=2)
+    from lbalgo.reference import lanes  # type: ignore[no-redef]
     from lbalgo.reference.alias import AliasTable  # type: ignore[assignment]
     from lbalgo.reference.arcs import arc_shares  # type: ignore[assignment]
     from lbalgo.reference.balancer import Balancer  # type: ignore[assignment]
@@ -77,6 +81,9 @@ except ImportError as absent:
     from lbalgo.reference.streams import Stream  # type: ignore[assignment]
     from lbalgo.reference.stride import Stride  # type: ignore[assignment]
     from lbalgo.reference.structure import Cursor, Structure  # type: ignore[assignment]
+
+if os.environ.get("LBALGO_SIMD"):
+    lanes.use(os.environ["LBALGO_SIMD"], "LBALGO_SIMD")
 
 __all__ = [
     "KERNELS",
@@ -119,6 +126,7 @@ __all__ = [
     "jump",
     "jump_back",
     "kernels",
+    "lanes",
     "maglev_fill",
     "mix64",
     "murmur64a",

@@ -26,6 +26,7 @@ DIGESTS = (  # 32-bit hashes by the kinds of the kernel; of MD5 the first word, 
     "murmur3",
     "jenkins",
 )
+LEVELS = ("portable", "avx2", "avx512")  # SIMD levels, each with all before it
 
 
 def word(name: str, value: Any) -> int:
@@ -186,6 +187,20 @@ def digest_kind(kind: Any) -> int:
     if isinstance(kind, bool) or not isinstance(kind, int) or not 0 <= kind < len(DIGESTS):
         raise ConfigError("kind", kind, f"must be an integer in [0, {len(DIGESTS) - 1}]")
     return kind
+
+
+def level_of(name: str, value: Any, levels: tuple[str, ...]) -> int:
+    """The place of a SIMD level in `levels`, those that there are.
+
+    Raises
+    ------
+    ConfigError : there is no such level, or not here.
+    """
+    if not isinstance(value, str) or value not in levels:
+        known = f"must be one of {', '.join(LEVELS)}"
+        here = f"this processor and build have {', '.join(levels)}"
+        raise ConfigError(name, value, here if isinstance(value, str) and value in LEVELS else known)
+    return levels.index(value)
 
 
 def bytes_of(name: str, value: Any) -> bytes:
