@@ -3,7 +3,7 @@
 
 A key's bucket changes as buckets are added only by jumping to the newest one, and the next jump after bucket b is at
 floor((b + 1) / r) for r uniform in (0, 1]: the loop visits only the jumps, H_n of them in the mean. Multiply, divide
-and truncate in IEEE doubles, so every machine agrees.
+and truncate in IEEE doubles, so every machine agrees. In bulk, tickets jump in step (`jump_lanes.h`).
 """
 cimport cython
 cimport numpy as cnp
@@ -13,19 +13,18 @@ from libc.stdlib cimport free, malloc
 from lbalgo.columns import count, word
 from lbalgo.columns import flags as flags_of
 from lbalgo.kernels.hashing cimport GAMMA, c_mix64
+from lbalgo.kernels.lanes cimport lanes_in_use
 from lbalgo.kernels.structure cimport Structure, Walk
 
 cnp.import_array()
 
+cdef extern from "jump_lanes.h" nogil:
+    Py_ssize_t jump_one(uint64_t ticket, Py_ssize_t buckets) noexcept
+    void jump_many(int level, const uint64_t *tickets, int32_t *out, Py_ssize_t n, Py_ssize_t buckets) noexcept
 
 
 cdef Py_ssize_t c_jump(uint64_t ticket, Py_ssize_t buckets) noexcept nogil:
-    cdef int64_t b = -1, j = 0
-    while j < buckets:
-        b = j
-        ticket = ticket * <uint64_t>2862933555777941757 + 1
-        j = <int64_t>(<double>(b + 1) * (2147483648.0 / <double>((ticket >> 33) + 1)))
-    return b
+    return jump_one(ticket, buckets)
 
 
 def jump(ticket, buckets):
@@ -69,6 +68,14 @@ cdef class JumpBuckets(Structure):
     cdef Py_ssize_t lookup(self, uint64_t ticket) noexcept nogil:
         cdef Py_ssize_t slot = c_jump(ticket, self.slots)
         return slot if self.whole or self.open[slot] else self.reopen(ticket)
+
+    cdef void fill(self, const uint64_t *tickets, int32_t *out, Py_ssize_t n) noexcept nogil:
+        cdef Py_ssize_t i
+        jump_many(lanes_in_use, tickets, out, n, self.slots)
+        if not self.whole:
+            for i in range(n):
+                if not self.open[out[i]]:
+                    out[i] = <int32_t>self.reopen(tickets[i])
 
     cdef Walk begin(self, uint64_t ticket) noexcept nogil:
         return Walk(ticket, 0, 0, 4 * self.slots)

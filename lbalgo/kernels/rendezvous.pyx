@@ -1,20 +1,19 @@
 # cython: language_level=3
 """Weighted rendezvous as an exponential race: least -ln(u) / w wins, with a logarithm that is the same everywhere.
 
-u = (k + 1/2) * 2**-52, k the upper 52 bits of mix64(ticket ^ salt), a value per (ticket, backend). `c_neg_log` uses
+u = (k + 1/2) * 2**-52, k the upper 52 bits of mix64(ticket ^ salt), a value per (ticket, backend). The logarithm uses
 exact steps and IEEE + - * / only, falls strictly from one k to the next, and is never below 1 - u; from this follow
 
-* pruning: a backend whose (1 - u) / w is above the best score so far needs no logarithm. Block by block the least
-  (1 - u) / w is scored first, so that few others are; the slack of 2**-50 covers the roundings of both bounds;
+* pruning: a backend whose (1 - u) / w is above the best score so far needs no logarithm. Stretch by stretch the least
+  (1 - u) / w is scored first, so that few others are; a slack of 2**-50 covers the roundings of both bounds;
 * the even race: equal weights compare by k alone, with the same answers.
 
-Equal scores go to the larger k, equal k to the first id, which is the order the backends are given in.
+Equal scores go to the larger k, equal k to the first id, which is the order the backends are given in. The races
+themselves are in `rendezvous_lanes.h` and `weighted_lanes.h`, at every SIMD level.
 """
 cimport cython
 cimport numpy as cnp
-from libc.math cimport HUGE_VAL
 from libc.stdint cimport int32_t, int64_t, uint64_t
-from libc.string cimport memcpy
 
 import heapq
 import math
@@ -26,89 +25,31 @@ from lbalgo.errors import ConfigError
 from lbalgo.spec import check_integer
 
 from lbalgo.kernels.hashing cimport c_mix64
+from lbalgo.kernels.lanes cimport lanes_in_use
 from lbalgo.kernels.structure cimport Structure
 
 cnp.import_array()
 
-cdef extern from *:
-    """
-    #define ONE 0x3FF0000000000000ULL
-    #define HALF_ROOT 0x3FE6A09E667F3BCDULL
-    #define MANTISSA 0xFFFFFFFFFFFFFULL
-    """
-    const uint64_t ONE, HALF_ROOT, MANTISSA  # bits of 1.0 and of sqrt(1/2)
+cdef extern from "rendezvous_lanes.h" nogil:
+    Py_ssize_t race_even(int level, const uint64_t *salts, Py_ssize_t size, uint64_t ticket) noexcept
+    void race_even_many(int level, const uint64_t *salts, Py_ssize_t size, const int32_t *owners,
+                        const uint64_t *tickets, int32_t *out, Py_ssize_t n) noexcept
+cdef extern from "weighted_lanes.h" nogil:
+    double race_neg_log(uint64_t k) noexcept
+    Py_ssize_t race_first(int level, const uint64_t *salts, const double *weights, const double *inverses,
+                          Py_ssize_t size, uint64_t ticket) noexcept
 cdef enum:
-    BLOCK = 64
     FAR = -900  # binades below the heaviest; below 2**-59 nobody can win, so that anything as small does as well
     WIDEST = 1 << 16  # exponents of weight x factor are within +-4300
 
 
 cdef double c_neg_log(uint64_t k) noexcept nogil:
-    """-ln((k + 1/2) * 2**-52) for k in [0, 2**52), within 1.75 units in the last place, strictly falling in k.
-
-    m * 2**-c with m in [sqrt(1/2), sqrt(2)) and f = m - 1, s = f / (2 + f): ln m = 2 atanh(s) = f - s * (f - r) with
-    r = 2 (s**2/3 + s**4/5 + ...). c * 0.693... is exact in its high part (47 bits).
-    """
-    cdef double m = <double>(2 * k + 1), f, s, z, zz, r, c
-    cdef uint64_t bits
-    memcpy(&bits, &m, 8)
-    bits += ONE - HALF_ROOT  # carries into the exponent where the mantissa is at least sqrt(2)
-    c = <double>(1076 - <int>(bits >> 52))
-    bits = (bits & MANTISSA) + HALF_ROOT
-    memcpy(&m, &bits, 8)
-    f = m - 1.0
-    s = f / (2.0 + f)
-    z = s * s
-    zz = z * z
-    r = z * ((2.0 / 3 + zz * (2.0 / 7 + zz * (2.0 / 11 + zz * (2.0 / 15 + zz * (2.0 / 19)))))
-             + z * (2.0 / 5 + zz * (2.0 / 9 + zz * (2.0 / 13 + zz * (2.0 / 17 + zz * (2.0 / 21))))))
-    return c * 0.6931471805599401 - (f - (s * (f - r) + c * 5.2412386838766985e-15))
+    return race_neg_log(k)
 
 
 def neg_log(k):
     """-ln((k + 1/2) * 2**-52) for k in [0, 2**52); the same bits on every machine."""
     return c_neg_log(check_integer("k", k, low=0, high=2**52 - 1))
-
-
-cdef Py_ssize_t c_first_even(const uint64_t *salts, Py_ssize_t size, uint64_t ticket) noexcept nogil:
-    """Who wins among equal weights."""
-    cdef Py_ssize_t j, winner = 0
-    cdef uint64_t k, better, most = c_mix64(ticket ^ salts[0]) >> 12
-    for j in range(1, size):
-        k = c_mix64(ticket ^ salts[j]) >> 12
-        better = -<uint64_t>(k > most)  # a mask: a branch here would be guessed wrong once or twice a pick
-        most ^= (most ^ k) & better
-        winner ^= (winner ^ j) & <Py_ssize_t>better
-    return winner
-
-
-cdef Py_ssize_t c_first(const uint64_t *salts, const double *weights, const double *inverses, Py_ssize_t size,
-                        uint64_t ticket) noexcept nogil:
-    """Who wins; `inverses` are 2**-52 / weights."""
-    cdef uint64_t[BLOCK] k
-    cdef double[BLOCK] least
-    cdef double score, low, best = HUGE_VAL, limit = HUGE_VAL
-    cdef uint64_t most = 0
-    cdef Py_ssize_t start = 0, winner = 0, step, j, n, lead
-    while start < size:
-        n = size - start if size - start < BLOCK else BLOCK
-        lead, low = 0, HUGE_VAL
-        for j in range(n):
-            k[j] = c_mix64(ticket ^ salts[start + j]) >> 12
-            least[j] = (4503599627370495.5 - <double><int64_t>k[j]) * inverses[start + j]  # (1 - u) / w
-            lead ^= (lead ^ j) & -<Py_ssize_t>(least[j] < low)
-            low = least[j] if least[j] < low else low
-        if low <= limit:
-            for step in range(-1, n):
-                j = lead if step < 0 else step
-                if least[j] > limit:
-                    continue
-                score = c_neg_log(k[j]) / weights[start + j]
-                if score < best or (score == best and (k[j] > most or (k[j] == most and start + j < winner))):
-                    best, most, winner = score, k[j], start + j
-                    limit = best * (1.0 + 2.0**-50)
-        start += BLOCK
-    return winner
 
 
 @cython.final
@@ -140,13 +81,16 @@ cdef class RendezvousRace(Structure):
 
     cdef Py_ssize_t lookup(self, uint64_t ticket) noexcept nogil:
         if self.even:
-            return self.owners[c_first_even(self.salts, self.size, ticket)]
-        return self.owners[c_first(self.salts, self.weights, self.inverses, self.size, ticket)]
+            return self.owners[race_even(lanes_in_use, self.salts, self.size, ticket)]
+        return self.owners[race_first(lanes_in_use, self.salts, self.weights, self.inverses, self.size, ticket)]
 
     cdef void fill(self, const uint64_t *tickets, int32_t *out, Py_ssize_t n) noexcept nogil:
         cdef Py_ssize_t i
-        for i in range(n):
-            out[i] = <int32_t>self.lookup(tickets[i])
+        if self.even:
+            race_even_many(lanes_in_use, self.salts, self.size, self.owners, tickets, out, n)
+        else:
+            for i in range(n):
+                out[i] = <int32_t>self.lookup(tickets[i])
 
     def _walk(self, uint64_t ticket):
         """Every slot of the race once, by ascending score; O(N) to start, O(log N) a step."""

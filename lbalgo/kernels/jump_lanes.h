@@ -1,0 +1,118 @@
+/* Jump consistent hash of many tickets: those of a block jump in step, until all of them have arrived.
+ *
+ * One jump is a chain of multiply, divide and truncate that takes some 20 cycles to come out; the vectors of a block
+ * fill them. In vectors a place j is a double throughout: it is below 2**62, truncated, and exact wherever it is less
+ * than `buckets`. A ticket that has arrived jumps on with the others, each time beyond where it is, since the factor
+ * that multiplies j + 1 is at least 1.
+ */
+#ifndef LBALGO_JUMP_LANES_H
+#define LBALGO_JUMP_LANES_H
+
+#include "lanes.h"
+
+#define JUMP_FACTOR 2862933555777941757ULL
+#define JUMP_VECTORS 4 /* in a block */
+
+static inline ptrdiff_t jump_one(uint64_t ticket, ptrdiff_t buckets) {
+    int64_t b = -1, j = 0;
+    while (j < buckets) {
+        b = j;
+        ticket = ticket * JUMP_FACTOR + 1;
+        j = (int64_t)((double)(b + 1) * (2147483648.0 / (double)((ticket >> 33) + 1)));
+    }
+    return (ptrdiff_t)b;
+}
+
+static inline void jump_many_portable(const uint64_t *tickets, int32_t *out, ptrdiff_t n, ptrdiff_t buckets) {
+    for (ptrdiff_t i = 0; i < n; i++) out[i] = (int32_t)jump_one(tickets[i], buckets);
+}
+
+#if LANES_X86
+LANES_IN_AVX512 static void jump_block_avx512(const uint64_t *tickets, int32_t *out, double buckets) {
+    const __m512i factor = _mm512_set1_epi64((long long)JUMP_FACTOR), one = _mm512_set1_epi64(1);
+    const __m512d top = _mm512_set1_pd(2147483648.0), end = _mm512_set1_pd(buckets), unit = _mm512_set1_pd(1.0);
+    __m512i t[JUMP_VECTORS];
+    __m512d b[JUMP_VECTORS], j[JUMP_VECTORS];
+    for (int v = 0; v < JUMP_VECTORS; v++) {
+        t[v] = _mm512_loadu_si512(tickets + 8 * v);
+        b[v] = j[v] = _mm512_setzero_pd();
+    }
+    __mmask8 going;
+    do {
+        going = 0;
+        for (int v = 0; v < JUMP_VECTORS; v++) {
+            __mmask8 short_of = _mm512_cmp_pd_mask(j[v], end, _CMP_LT_OQ);
+            b[v] = _mm512_mask_mov_pd(b[v], short_of, j[v]);
+            going |= short_of;
+            t[v] = _mm512_add_epi64(_mm512_mullo_epi64(t[v], factor), one);
+            __m512d r = _mm512_cvtepu64_pd(_mm512_add_epi64(_mm512_srli_epi64(t[v], 33), one));
+            j[v] = _mm512_roundscale_pd(_mm512_mul_pd(_mm512_add_pd(j[v], unit), _mm512_div_pd(top, r)),
+                                        _MM_FROUND_TO_ZERO | _MM_FROUND_NO_EXC);
+        }
+    } while (going);
+    for (int v = 0; v < JUMP_VECTORS; v++) _mm256_storeu_si256((__m256i *)(out + 8 * v), _mm512_cvttpd_epi32(b[v]));
+}
+
+/* x * JUMP_FACTOR, of which AVX2 has only products of halves. */
+LANES_IN_AVX2 static inline __m256i jump_times_avx2(__m256i x) {
+    const __m256i low = _mm256_set1_epi64x(JUMP_FACTOR & 0xFFFFFFFF), high = _mm256_set1_epi64x(JUMP_FACTOR >> 32);
+    __m256i cross = _mm256_add_epi64(_mm256_mul_epu32(_mm256_srli_epi64(x, 32), low), _mm256_mul_epu32(x, high));
+    return _mm256_add_epi64(_mm256_mul_epu32(x, low), _mm256_slli_epi64(cross, 32));
+}
+
+LANES_IN_AVX2 static void jump_block_avx2(const uint64_t *tickets, int32_t *out, double buckets) {
+    const __m256i one = _mm256_set1_epi64x(1), binade = _mm256_castpd_si256(_mm256_set1_pd(4503599627370496.0));
+    const __m256d top = _mm256_set1_pd(2147483648.0), end = _mm256_set1_pd(buckets), unit = _mm256_set1_pd(1.0),
+                  base = _mm256_set1_pd(4503599627370495.0);
+    __m256i t[JUMP_VECTORS];
+    __m256d b[JUMP_VECTORS], j[JUMP_VECTORS], going;
+    for (int v = 0; v < JUMP_VECTORS; v++) {
+        t[v] = _mm256_lddqu_si256((const __m256i *)(tickets + 4 * v));
+        b[v] = j[v] = _mm256_setzero_pd();
+    }
+    do {
+        going = _mm256_setzero_pd();
+        for (int v = 0; v < JUMP_VECTORS; v++) {
+            __m256d short_of = _mm256_cmp_pd(j[v], end, _CMP_LT_OQ);
+            b[v] = _mm256_blendv_pd(b[v], j[v], short_of);
+            going = _mm256_or_pd(going, short_of);
+            t[v] = _mm256_add_epi64(jump_times_avx2(t[v]), one);
+            /* as the mantissa of 2**52 + x, less 2**52 - 1: x + 1 */
+            __m256d r = _mm256_sub_pd(_mm256_castsi256_pd(_mm256_or_si256(_mm256_srli_epi64(t[v], 33), binade)), base);
+            j[v] = _mm256_round_pd(_mm256_mul_pd(_mm256_add_pd(j[v], unit), _mm256_div_pd(top, r)),
+                                   _MM_FROUND_TO_ZERO | _MM_FROUND_NO_EXC);
+        }
+    } while (_mm256_movemask_pd(going));
+    for (int v = 0; v < JUMP_VECTORS; v++) _mm_storeu_si128((__m128i *)(out + 4 * v), _mm256_cvttpd_epi32(b[v]));
+}
+
+/* Block by block; the last block is filled up with its own last ticket. */
+static inline void jump_blocks(void (*block)(const uint64_t *, int32_t *, double), ptrdiff_t width,
+                               const uint64_t *tickets, int32_t *out, ptrdiff_t n, ptrdiff_t buckets) {
+    ptrdiff_t i = 0, j;
+    for (; i + width <= n; i += width) block(tickets + i, out + i, (double)buckets);
+    if (n - i > 2) {
+        uint64_t given[8 * JUMP_VECTORS];
+        int32_t found[8 * JUMP_VECTORS];
+        for (j = 0; j < width; j++) given[j] = tickets[i + j < n ? i + j : n - 1];
+        block(given, found, (double)buckets);
+        for (j = 0; i + j < n; j++) out[i + j] = found[j];
+    } else {
+        jump_many_portable(tickets + i, out + i, n - i, buckets);
+    }
+}
+
+static void jump_many_avx2(const uint64_t *tickets, int32_t *out, ptrdiff_t n, ptrdiff_t buckets) {
+    jump_blocks(jump_block_avx2, 4 * JUMP_VECTORS, tickets, out, n, buckets);
+}
+
+static void jump_many_avx512(const uint64_t *tickets, int32_t *out, ptrdiff_t n, ptrdiff_t buckets) {
+    jump_blocks(jump_block_avx512, 8 * JUMP_VECTORS, tickets, out, n, buckets);
+}
+#endif
+
+static inline void jump_many(int level, const uint64_t *tickets, int32_t *out, ptrdiff_t n, ptrdiff_t buckets) {
+    LANES_CALL(level, jump_many, tickets, out, n, buckets);
+}
+
+#endif

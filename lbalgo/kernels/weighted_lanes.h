@@ -1,0 +1,146 @@
+/* Who wins a rendezvous race of unequal weights.
+ *
+ * The bounds (1 - u) / w of a stretch of racers are computed first, in lanes over salts, and the least of them is
+ * scored; then only those whose bound is within the best score (rendezvous.pyx says why that is enough). A bound is
+ * exact but for one multiplication, so that all levels have the same ones; the few logarithms are plain C always.
+ */
+#ifndef LBALGO_WEIGHTED_LANES_H
+#define LBALGO_WEIGHTED_LANES_H
+
+#include <math.h>
+#include <string.h>
+
+#include "rendezvous_lanes.h"
+
+#define RACE_BOUNDS 128                   /* in a stretch */
+#define RACE_TOP 4503599627370495.5       /* 2**52 - 1/2: this less k is (1 - u) * 2**52 */
+#define RACE_SLACK 8.8817841970012523e-16 /* 2**-50 */
+
+/* Draws and bounds of up to RACE_BOUNDS racers, and the least bound. */
+static inline double race_bounds_portable(const uint64_t *salts, const double *inverses, ptrdiff_t n, uint64_t ticket,
+                                          uint64_t *k, double *bound) {
+    double low = HUGE_VAL;
+    for (ptrdiff_t j = 0; j < n; j++) {
+        k[j] = race_draw(ticket ^ salts[j]);
+        bound[j] = (RACE_TOP - (double)(int64_t)k[j]) * inverses[j];
+        low = bound[j] < low ? bound[j] : low;
+    }
+    return low;
+}
+
+/* The first place at or after j whose bound is not above the limit; n if there is none. */
+static inline ptrdiff_t race_next_portable(const double *bound, ptrdiff_t j, ptrdiff_t n, double limit) {
+    while (j < n && bound[j] > limit) j++;
+    return j;
+}
+
+#if LANES_X86
+LANES_IN_AVX512 static double race_bounds_avx512(const uint64_t *salts, const double *inverses, ptrdiff_t n,
+                                                 uint64_t ticket, uint64_t *k, double *bound) {
+    const __m512i t = _mm512_set1_epi64((long long)ticket);
+    const __m512d top = _mm512_set1_pd(RACE_TOP);
+    __m512d low = _mm512_set1_pd(HUGE_VAL);
+    for (ptrdiff_t j = 0; j < n; j += 8) {
+        __mmask8 there = n - j < 8 ? (__mmask8)((1u << (n - j)) - 1) : 0xFF;
+        __m512i draw = race_mix_avx512(_mm512_xor_si512(t, _mm512_maskz_loadu_epi64(there, salts + j)));
+        draw = _mm512_srli_epi64(draw, 12);
+        __m512d b = _mm512_sub_pd(top, _mm512_cvtepi64_pd(draw));
+        b = _mm512_mul_pd(b, _mm512_maskz_loadu_pd(there, inverses + j));
+        _mm512_storeu_si512(k + j, draw); /* whole: a load waits long for a store by mask */
+        _mm512_storeu_pd(bound + j, b);
+        low = _mm512_mask_min_pd(low, there, low, b);
+    }
+    return _mm512_reduce_min_pd(low);
+}
+
+LANES_IN_AVX512 static ptrdiff_t race_next_avx512(const double *bound, ptrdiff_t j, ptrdiff_t n, double limit) {
+    const __m512d most = _mm512_set1_pd(limit);
+    for (; j + 8 <= n; j += 8) {
+        unsigned within = _mm512_cmp_pd_mask(_mm512_loadu_pd(bound + j), most, _CMP_LE_OQ);
+        if (within) return j + __builtin_ctz(within);
+    }
+    return race_next_portable(bound, j, n, limit);
+}
+
+LANES_IN_AVX2 static double race_bounds_avx2(const uint64_t *salts, const double *inverses, ptrdiff_t n,
+                                             uint64_t ticket, uint64_t *k, double *bound) {
+    const __m256i t = _mm256_set1_epi64x((long long)ticket);
+    const __m256d binade = _mm256_set1_pd(4503599627370496.0), top = _mm256_set1_pd(RACE_TOP);
+    __m256d low = _mm256_set1_pd(HUGE_VAL);
+    ptrdiff_t j = 0;
+    for (; j + 4 <= n; j += 4) {
+        __m256i draw = race_mix_avx2(_mm256_xor_si256(t, _mm256_lddqu_si256((const __m256i *)(salts + j))));
+        draw = _mm256_srli_epi64(draw, 12);
+        /* the mantissa of 2**52 + k */
+        __m256d b = _mm256_sub_pd(_mm256_castsi256_pd(_mm256_or_si256(draw, _mm256_castpd_si256(binade))), binade);
+        b = _mm256_mul_pd(_mm256_sub_pd(top, b), _mm256_loadu_pd(inverses + j));
+        _mm256_storeu_si256((__m256i *)(k + j), draw);
+        _mm256_storeu_pd(bound + j, b);
+        low = _mm256_min_pd(low, b);
+    }
+    double lows[4], least = race_bounds_portable(salts + j, inverses + j, n - j, ticket, k + j, bound + j);
+    _mm256_storeu_pd(lows, low);
+    for (int l = 0; l < 4; l++) least = lows[l] < least ? lows[l] : least;
+    return least;
+}
+
+LANES_IN_AVX2 static ptrdiff_t race_next_avx2(const double *bound, ptrdiff_t j, ptrdiff_t n, double limit) {
+    const __m256d most = _mm256_set1_pd(limit);
+    for (; j + 4 <= n; j += 4) {
+        unsigned within = (unsigned)_mm256_movemask_pd(_mm256_cmp_pd(_mm256_loadu_pd(bound + j), most, _CMP_LE_OQ));
+        if (within) return j + __builtin_ctz(within);
+    }
+    return race_next_portable(bound, j, n, limit);
+}
+#endif
+
+/* -ln((k + 1/2) * 2**-52) for k in [0, 2**52), within 1.75 units in the last place, strictly falling in k.
+ *
+ * m * 2**-c with m in [sqrt(1/2), sqrt(2)) and f = m - 1, s = f / (2 + f): ln m = 2 atanh(s) = f - s * (f - r) with
+ * r = 2 (s**2/3 + s**4/5 + ...). c * 0.693... is exact in its high part (47 bits). */
+static inline double race_neg_log(uint64_t k) {
+    const uint64_t one = 0x3FF0000000000000ULL, half_root = 0x3FE6A09E667F3BCDULL; /* bits of 1.0 and of sqrt(1/2) */
+    double m = (double)(int64_t)(2 * k + 1), f, s, z, zz, r, c;
+    uint64_t bits;
+    memcpy(&bits, &m, 8);
+    bits += one - half_root; /* carries into the exponent where the mantissa is at least sqrt(2) */
+    c = (double)(1076 - (int)(bits >> 52));
+    bits = (bits & 0xFFFFFFFFFFFFFULL) + half_root;
+    memcpy(&m, &bits, 8);
+    f = m - 1.0;
+    s = f / (2.0 + f);
+    z = s * s;
+    zz = z * z;
+    r = z * ((2.0 / 3 + zz * (2.0 / 7 + zz * (2.0 / 11 + zz * (2.0 / 15 + zz * (2.0 / 19)))))
+             + z * (2.0 / 5 + zz * (2.0 / 9 + zz * (2.0 / 13 + zz * (2.0 / 17 + zz * (2.0 / 21))))));
+    return c * 0.6931471805599401 - (f - (s * (f - r) + c * 5.2412386838766985e-15));
+}
+
+/* Who wins; `inverses` are 2**-52 / weights. The slack of the limit covers the roundings of score and bound. */
+static inline ptrdiff_t race_first(int level, const uint64_t *salts, const double *weights, const double *inverses,
+                                   ptrdiff_t size, uint64_t ticket) {
+    uint64_t k[RACE_BOUNDS], most = 0;
+    double bound[RACE_BOUNDS], score, best = HUGE_VAL, limit = HUGE_VAL;
+    ptrdiff_t winner = 0;
+    if (size < 16) level = LANES_PORTABLE; /* for so few, no lanes */
+    for (ptrdiff_t start = 0; start < size; start += RACE_BOUNDS) {
+        ptrdiff_t n = size - start < RACE_BOUNDS ? size - start : RACE_BOUNDS, j, next = 0;
+        double low = LANES_CALL(level, race_bounds, salts + start, inverses + start, n, ticket, k, bound);
+        if (low > limit) continue;
+        j = LANES_CALL(level, race_next, bound, 0, n, low);
+        while (j < n) { /* who leads by the bounds, then all within the limit in order */
+            score = race_neg_log(k[j]) / weights[start + j];
+            if (score < best || (score == best && (k[j] > most || (k[j] == most && start + j < winner)))) {
+                best = score;
+                most = k[j];
+                winner = start + j;
+                limit = best * (1.0 + RACE_SLACK);
+            }
+            j = LANES_CALL(level, race_next, bound, next, n, limit);
+            next = j + 1;
+        }
+    }
+    return winner;
+}
+
+#endif

@@ -1,0 +1,63 @@
+"""Jump in bulk: every SIMD level gives what the plain function gives, ticket by ticket."""
+
+import numpy as np
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+import lbalgo.reference.jump as plain
+from lbalgo.kernels.jump import JumpBuckets
+from tests.levels import LEVELS, at_every_level, level
+
+BUCKETS = st.one_of(st.integers(1, 12), st.integers(1, 2000), st.sampled_from([65535, 65536, 65537, 200_003]))
+TICKETS = st.one_of(st.integers(0, 2**64 - 1), st.sampled_from([0, 1, 2**63, 2**64 - 1]))
+
+
+def slots(structure, tickets):
+    """As `slot_many` finds them, into the middle of an array that must stay as it is around them."""
+    out = np.full(len(tickets) + 2, -7, np.int32)
+    structure.slot_many(tickets, out[1:-1])
+    assert out[0] == out[-1] == -7
+    return out[1:-1].tolist()
+
+
+@given(st.lists(TICKETS, max_size=140), BUCKETS)
+@example([], 5)
+@example([2**64 - 1], 1)
+@example(list(range(33)), 65537)
+def test_every_level_jumps_alike(tickets, buckets):
+    whole = JumpBuckets(np.ones(buckets, bool))
+    expected = [plain.jump(ticket, buckets) for ticket in tickets]
+    for found in at_every_level(lambda: slots(whole, np.array(tickets, np.uint64))):
+        assert found == expected
+
+
+@pytest.mark.parametrize("name", LEVELS)
+@pytest.mark.parametrize("buckets", [1, 2, 3, 1000, 65536, 70_000])
+def test_tails_of_every_length_and_arrays_that_start_anywhere(name, buckets):
+    """No length is a multiple of all widths of blocks, and no element but the first need be aligned to a vector."""
+    tickets = np.random.default_rng(buckets).integers(0, 2**64, 200, dtype=np.uint64)
+    expected = [plain.jump(ticket, buckets) for ticket in tickets.tolist()]
+    structure = JumpBuckets(np.ones(buckets, bool))
+    with level(name):
+        for n in range(100):
+            assert slots(structure, tickets[n % 7 : n % 7 + n]) == expected[n % 7 : n % 7 + n]
+        assert slots(structure, tickets) == expected
+
+
+@pytest.mark.parametrize("name", LEVELS)
+def test_many_tickets_of_few_buckets(name):
+    """100 000 of them: places in doubles round where a place in an integer does not, if ever."""
+    tickets = np.random.default_rng(7).integers(0, 2**64, 100_000, dtype=np.uint64)
+    for buckets in (2, 100, 65537):
+        structure = JumpBuckets(np.ones(buckets, bool))
+        with level(name):
+            assert slots(structure, tickets) == [structure.slot(ticket) for ticket in tickets.tolist()]
+
+
+@given(st.lists(st.booleans(), min_size=1, max_size=40).filter(any), st.lists(TICKETS, max_size=70))
+def test_closed_buckets_at_every_level(mask, tickets):
+    fast, slow = JumpBuckets(np.array(mask)), plain.JumpBuckets(mask)
+    expected = [slow.slot(ticket) for ticket in tickets]
+    for found in at_every_level(lambda: slots(fast, np.array(tickets, np.uint64))):
+        assert found == expected
