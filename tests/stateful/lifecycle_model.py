@@ -1,6 +1,6 @@
 """Every state that a small pool can come to, and whether the lifecycle holds in each.
 
-`python -m tests.stateful.lifecycle_model full` (a minute or two) searches all that a real `Balancer` with real signals
+`python -m tests.stateful.lifecycle_model full` (some minutes) searches all that a real `Balancer` with real signals
 can do: backends join and leave, probes and drains say what they like, leases are opened and end in every way, time
 passes. Of every state so reached, and after every move:
 
@@ -9,15 +9,13 @@ passes. Of every state so reached, and after every move:
   and no two incarnations share the row of a load while one has a lease open;
 - whoever is not removed can become healthy by good news alone: probes pass, the drain is called off, time passes.
 
-Two states count as one if nothing can tell them apart from here on: counters that nobody reads are dropped, and ages
-stop where they cease to matter. A balancer cannot be copied: the search walks on as long as there is a move it has not
-tried, and then begins anew, on the way to the first state that has one left; that this way leads to the very state
-again is checked too. The balancer is the plain twin, of the same text as the compiled one; the signals of probes and of
-drains are stand-ins that say what they are told.
+Two states count as one if nothing can tell them apart from here on: counters that nobody reads are dropped, ages stop
+where they cease to matter, and names are only names (`tests.stateful.exhaustive`). The balancer is the plain twin, of
+the same text as the compiled one; the signals of probes and of drains are stand-ins that say what they are told, when
+they like: more than the real ones could.
 """
 
 import sys
-from collections import deque
 from dataclasses import dataclass
 
 import lbalgo.reference.balancer as plain
@@ -27,12 +25,12 @@ from lbalgo.signals.standing import Standing
 from lbalgo.stages import STATES, TRANSITIONS, Stage
 from lbalgo.testing import FakeClock
 from tests.balancer.doubles import Manual
+from tests.stateful.exhaustive import Search
 
 SECOND = 10**9
 STEP = 1.0  # seconds that pass at a time: a tick of the ejection, an ejection, a warm-up
 FORGET = 2 * STEP
 ENDS = {"succeed": Outcome.SUCCESS, "fail": Outcome.SERVER_ERROR, "drop": None}  # of a lease
-GOOD = {("pass",), ("probe", "a", State.HEALTHY), ("drain", "a", State.HEALTHY)}
 
 
 @dataclass(frozen=True)
@@ -61,9 +59,11 @@ class Size:
 class World:
     """A balancer, what should be true of it, and what can happen to it next."""
 
-    def __init__(self, size, balancer=plain.Balancer, life=Lifecycle):
+    good = frozenset({("pass",), ("probe", State.HEALTHY), ("drain", State.HEALTHY)})
+
+    def __init__(self, size, taken, balancer=plain.Balancer, life=Lifecycle):
         self.size, self.ids = size, "abc"[: size.backends]
-        self.clock, self.moves = FakeClock(), []
+        self.clock, self.taken = FakeClock(), taken
         self.life = life(FORGET)
         self.health, self.drain = Manual(), Manual()
         self.slow = SlowStart(STEP, steps=1)
@@ -75,7 +75,7 @@ class World:
             clock=self.clock,
             seed=0,
             forget_after=FORGET,
-            on_event=lambda event: self.moves.extend(self.life(event)),
+            on_event=lambda event: self.took(self.life(event)),
         )
         self.members, self.left = set(self.ids), {}
         self.incarnation = dict.fromkeys(self.ids, 0)
@@ -88,7 +88,7 @@ class World:
         return OutlierEjection([ConsecutiveErrors(1)], interval=STEP, base_ejection_time=STEP, max_ejection_time=STEP)
 
     def actions(self):
-        yield ("pass",)
+        yield ("pass", None)
         for id in self.ids:
             yield ("leave" if id in self.members else "join", id)
             if id in self.members:
@@ -107,28 +107,34 @@ class World:
 
     def do(self, action):
         """One move, not yet checked."""
-        name, *rest = action
+        name, id, *said = action
         if name == "pass":
             self.clock.advance(STEP)
             self.lb.advance()
         elif name in ("join", "leave"):
-            self.move(*rest)
+            self.move(id)
         elif name in ("probe", "drain"):
             signal = self.health if name == "probe" else self.drain
-            signal.say(rest[0], state=rest[1])
+            signal.say(id, state=said[0])
             self.lb.advance()
         elif name == "open":
-            self.open(*rest)
+            self.open(id)
         else:
-            at = next(at for at, lease in enumerate(self.leases) if lease[0] == rest[0])
+            at = next(at for at, lease in enumerate(self.leases) if lease[0] == id)
             lease = self.leases.pop(at)[3]
             if ENDS[name] is not None:
                 lease.done(ENDS[name])
             del lease
         for id in self.members:
             self.well[id] |= self.lb.view.states[self.lb.view.ids.index(id)] != State.UNHEALTHY or self.out(id)
-        self.moves.extend(self.life.count(self.lb.stats().in_flight, self.clock()))
+        self.took(self.life.count(self.lb.stats().in_flight, self.clock()))
         return self
+
+    def took(self, places):
+        self.taken |= {(place.before, place.cause) for place in places}
+
+    def stage(self, id):
+        return self.life[id].stage if id in self.life else Stage.REMOVED
 
     def move(self, id):
         now = self.clock()
@@ -182,16 +188,16 @@ class World:
     def out(self, id):
         return self.outlier._roster.members[id].standing is Standing.EJECTED
 
-    def key(self):
-        """What decides all that can be seen from here on."""
+    def facts(self):
+        """What decides all that can be seen from here on: in all, and of each."""
         slow, outlier, now = self.slow.snapshot(), self.outlier.snapshot(), self.clock()
         remembered = {id for id, since in self.left.items() if now - since < FORGET}
         known = self.members | remembered
         ghosts = {row for id, age, row, _ in self.leases if id not in known or age != self.incarnation[id]}
         spare = len(self.lb.pool.rows.names) - len(known) - len(ghosts)  # rows that may be given away at the next move
-        return spare, *(self.facts(id, slow, outlier) for id in self.ids)
+        return spare, {id: self.known(id, slow, outlier) for id in self.ids}
 
-    def facts(self, id, slow, outlier):
+    def known(self, id, slow, outlier):
         away = min(self.clock() - self.left[id], FORGET) if id in self.left else -1.0
         held = tuple(age == self.incarnation[id] for at, age, _, _ in self.leases if at == id)
         says = self.said(self.health, id), self.said(self.drain, id)
@@ -219,63 +225,17 @@ class Found:
     """What a search has found."""
 
     states: int
+    unfolded: int  # states, if the names of backends count
     edges: int
     taken: set  # entries of the table
-    stuck: list  # the ways to states from which the first backend cannot become healthy by good news
+    stuck: list  # the ways to states from which somebody cannot become healthy by good news, and whose place
 
 
-def search(size, make=World, limit=None):
+def search(size, make=World, limit=None, fold=True):
     """All states within reach, every move out of each of them once."""
-    world = make(size)
-    numbers, ways, stages, untried = {}, [], [], []
-    good, edges, taken, open_, at = {}, 0, {(p.before, p.cause) for p in world.moves}, deque(), None
-
-    def number(way):
-        key = world.key()
-        if key not in numbers:
-            numbers[key] = len(ways)
-            open_.append(len(ways))
-            ways.append(way)
-            untried.append(list(world.actions()))
-            stages.append(world.life["a"].stage if "a" in world.life else Stage.REMOVED)
-            assert limit is None or len(ways) <= limit, "larger than it should be: what has no bound?"
-        return numbers[key]
-
-    at = number(())
-    while True:
-        if not untried[at]:  # on to the first state that has moves left, by the way it was found
-            while open_ and not untried[open_[0]]:
-                open_.popleft()
-            if not open_:
-                break
-            at = open_[0]
-            world = replay(make, size, ways[at])
-            assert numbers[world.key()] == at, "states that count as one are not"
-        action = untried[at].pop()
-        world.moves.clear()
-        world.do(action).check()
-        edges += 1
-        taken |= {(place.before, place.cause) for place in world.moves}
-        to = number((*ways[at], action))
-        if action in GOOD:
-            good.setdefault(to, []).append(at)
-        at = to
-    saved = {n for n, stage in enumerate(stages) if stage is Stage.HEALTHY}
-    queue = deque(saved)
-    while queue:
-        for before in good.get(queue.popleft(), ()):
-            if before not in saved:
-                saved.add(before)
-                queue.append(before)
-    stuck = [ways[n] for n, stage in enumerate(stages) if n not in saved and stage is not Stage.REMOVED]
-    return Found(len(ways), edges, taken, stuck)
-
-
-def replay(make, size, way):
-    world = make(size)
-    for action in way:
-        world.do(action)
-    return world
+    taken = set()
+    found = Search(lambda: make(size, taken), limit, fold)
+    return Found(len(found.states), found.unfolded, found.edges, taken, found.stuck(Stage.HEALTHY, Stage.REMOVED))
 
 
 QUICK = (
