@@ -95,11 +95,11 @@ class Warmed:
 
 @dataclass(frozen=True, slots=True)
 class HealthChanged:
-    """Probes say from `now` (seconds) on that a backend is well, or, for a `reason`, that it is not."""
+    """Probes say from `now` (seconds) on that a backend is well, is to be served last, or, for a `reason`, is down."""
 
     now: float
     id: str
-    healthy: bool
+    state: State
     reason: str
 
 

@@ -6,8 +6,9 @@ reported when its timeout is over has failed; one that nobody takes stays on off
 finds one probe a backend, not a hundred, and has ruined nobody by sleeping.
 
 `fall` failures in a row make a backend UNHEALTHY, `rise` passes in a row make it HEALTHY again; the first probe of all
-decides alone. A single pass ends a run of failures, and the reverse. The next probe begins an interval after the last
-one *began*: `interval` while all is well, `down_interval` while the backend is down, `fast_interval` in between.
+decides alone. A single pass ends a run of failures, and the reverse. A pass may say that the backend asks to be served
+last: while it is well it is DEGRADED then, until a pass does not say so. The next probe begins an interval after the
+last one *began*: `interval` while all is well, `down_interval` while the backend is down, `fast_interval` in between.
 
 Maybe it is me. When most backends fail at once, it is rather the prober's network that has failed, and to mark them all
 would do harm. The guard holds fire while more than `hold_share` of the members, and at least two, began to fail within
@@ -83,7 +84,7 @@ class ActiveHealth:
     >>> health.deadline, health.spec.worst_case_detection()
     (5.0, 12.0)
     >>> health.drain_events()
-    [HealthChanged(now=0.1, id='a', healthy=True, reason='')]
+    [HealthChanged(now=0.1, id='a', state=<State.HEALTHY: 0>, reason='')]
     """
 
     observes = False
@@ -242,7 +243,7 @@ class ActiveHealth:
             self._run(line)
 
     def apply(self, factors: F64, states: U8) -> None:
-        """Write factors of 1, and make those that are down at least UNHEALTHY."""
+        """Write factors of 1; make those that are down at least UNHEALTHY, and who asks for it at least DEGRADED."""
         factors[:] = 1.0
         np.maximum(states, self._column, out=states)
 
@@ -308,7 +309,7 @@ class ActiveHealth:
         self._records = list(self._roster.members.values())
         for slot, record in enumerate(self._records):
             record.slot = slot
-        column = np.fromiter((self._state(r.health) for r in self._records), np.uint8, len(self._records))
+        column = np.fromiter((self._state(r) for r in self._records), np.uint8, len(self._records))
         self.version += not np.array_equal(column, self._column)
         self._column = column
         self._outbox = deque(self._probe(record) for record in self._records if record.offered)
@@ -346,13 +347,13 @@ class ActiveHealth:
     def _judge(self, record: Record, verdict: Verdict, instant: int) -> None:
         """A probe has ended: the move it means, its event, and when the next one begins."""
         assert self._timeline is not None and record.taken is not None
-        before, began, record.taken = record.health, record.taken, None
+        before, began, record.taken = self._state(record), record.taken, None
         now = self._timeline.at(instant)
-        trigger = self._passed(record) if verdict.passed else self._failed(record, verdict, instant, now)
-        record.health = TRANSITIONS[before, trigger]
-        state = self._state(record.health)
-        if state is not self._state(before):
-            self._events.append(HealthChanged(now, record.id, record.health is Health.UP, verdict.reason))
+        trigger = self._passed(record, verdict) if verdict.passed else self._failed(record, verdict, instant, now)
+        record.health = TRANSITIONS[record.health, trigger]
+        state = self._state(record)
+        if state is not before:
+            self._events.append(HealthChanged(now, record.id, state, verdict.reason))
             self._column[record.slot] = state
             self.version += 1
         if record.health in (Health.UP, Health.DOWN):
@@ -360,8 +361,8 @@ class ActiveHealth:
         record.due = began + self._step(record)
         self._plan(record, record.due)
 
-    def _passed(self, record: Record) -> Trigger:
-        record.began = None
+    def _passed(self, record: Record, verdict: Verdict) -> Trigger:
+        record.began, record.degraded = None, verdict.degraded
         record.run += 1
         risen = record.health is Health.PENDING or (record.health in OUT and record.run >= self.spec.rise)
         return Trigger.ROSE if risen else Trigger.PASSED
@@ -375,7 +376,7 @@ class ActiveHealth:
         falls = verdict.final or record.run >= self.spec.fall or record.health in (Health.PENDING, Health.HELD)
         if not falls:
             return Trigger.FAILED
-        if self._state(record.health) is State.UNHEALTHY:  # it is as good as down already
+        if self._state(record) is State.UNHEALTHY:  # it is as good as down already
             return Trigger.FELL
         failing, members = self._doubt(record, instant)
         if failing < 2 or failing <= self.spec.hold_share * members:
@@ -411,10 +412,12 @@ class ActiveHealth:
         base = mix64(hash_key(id, seed=self.spec.seed))
         return (mix64((base + number * GAMMA) & (2**64 - 1)) * (most + 1)) >> 64
 
-    def _state(self, health: Health) -> State:
-        if health is Health.PENDING:
+    def _state(self, record: Record) -> State:
+        if record.health is Health.PENDING:
             return self.spec.initial
-        return State.UNHEALTHY if health in OUT else State.HEALTHY
+        if record.health in OUT:
+            return State.UNHEALTHY
+        return State.DEGRADED if record.degraded else State.HEALTHY
 
     def __repr__(self) -> str:
         return repr(self.spec).replace("Probing", "ActiveHealth", 1)

@@ -36,20 +36,22 @@ class Verdict:
     passed : whether the backend is well.
     reason : why not, for people; empty if it passed.
     final : whether this failure alone is enough, however many are asked for.
+    degraded : whether the backend, well as it is, asks to be served last.
 
     Raises
     ------
-    ConfigError : a parameter is of another type, or a pass is final.
+    ConfigError : a parameter is of another type, a pass is final, or a failure degraded.
 
     Examples
     --------
     >>> Verdict(False, "refused")
-    Verdict(passed=False, reason='refused', final=False)
+    Verdict(passed=False, reason='refused', final=False, degraded=False)
     """
 
     passed: bool
     reason: str = ""
     final: bool = False
+    degraded: bool = False
 
     def __post_init__(self) -> None:
         check_bool("passed", self.passed)
@@ -57,9 +59,12 @@ class Verdict:
             raise ConfigError("reason", self.reason, "must be a string")
         if check_bool("final", self.final) and self.passed:
             raise ConfigError("final", self.final, "is for failures")
+        if check_bool("degraded", self.degraded) and not self.passed:
+            raise ConfigError("degraded", self.degraded, "is for passes")
 
 
 PASSED = Verdict(True)
+LAST = Verdict(True, degraded=True)
 
 
 @dataclass(frozen=True)
@@ -122,6 +127,8 @@ class HttpCheck:
     retriable : statuses of which one failure is not enough; None: of all. Envoy's rule is (): any answer that is not
         expected is final, only timeouts and refusals are counted.
     body : text that has to be in the body, as UTF-8; empty: whatever it says.
+    degraded : the name of the header by which a backend that passes asks to be served last, whatever its value, as
+        `x-envoy-degraded`; empty: there is none.
 
     Raises
     ------
@@ -129,6 +136,8 @@ class HttpCheck:
 
     Examples
     --------
+    >>> HttpCheck(degraded="x-envoy-degraded").judge(200, headers=["Date", "X-Envoy-Degraded"]).degraded
+    True
     >>> check = HttpCheck("/healthz", expected=[200, (300, 399)], body="ok")
     >>> check.judge(200, b"all ok").passed, check.judge(304, b"").reason, check.judge(503, b"ok").reason
     (True, 'body', 'status 503')
@@ -140,6 +149,7 @@ class HttpCheck:
     expected: Ranges = OK
     retriable: Ranges | None = None
     body: str = ""
+    degraded: str = ""
 
     def __post_init__(self) -> None:
         if not isinstance(self.path, str) or not self.path.startswith("/") or not _visible(self.path):
@@ -159,20 +169,25 @@ class HttpCheck:
             self.body.encode()
         except UnicodeEncodeError:
             raise ConfigError("body", self.body, "must have a UTF-8 form") from None
+        if not isinstance(self.degraded, str) or set(self.degraded) - TOKEN:
+            raise ConfigError("degraded", self.degraded, "must be the name of a header, or empty")
 
-    def judge(self, status: int, body: bytes = b"") -> Verdict:
-        """Judge a response; of a body that was cut off, the part that is there.
+    def judge(self, status: int, body: bytes = b"", headers: Iterable[str] = ()) -> Verdict:
+        """Judge a response, by the names of its headers too; of a body that was cut off, the part that is there.
 
         Raises
         ------
-        ConfigError : the status is none, or the body no bytes.
+        ConfigError : the status is none, the body no bytes, or a header's name no string.
         """
         check_integer("status", status, low=LEAST, high=MOST)
         _check_bytes("body", body)
+        names = _lowered(headers)
         if not _within(status, self.expected):
             final = self.retriable is not None and not _within(status, self.retriable)
             return Verdict(False, f"status {status}", final)
-        return PASSED if self.body.encode() in body else Verdict(False, "body")
+        if self.body.encode() not in body:
+            return Verdict(False, "body")
+        return LAST if self.degraded.lower() in names else PASSED
 
     def to_dict(self) -> dict[str, object]:
         """Plain data."""
@@ -270,6 +285,17 @@ def check_from_dict(data: Any) -> Check:
 def _check_bytes(name: str, value: object) -> None:
     if not isinstance(value, (bytes, bytearray)):
         raise ConfigError(name, value, "must be bytes")
+
+
+def _lowered(headers: object) -> set[str]:
+    if isinstance(headers, (str, bytes)) or not isinstance(headers, Iterable):
+        raise ConfigError("headers", headers, "must be the names of headers")
+    names = set()
+    for name in headers:
+        if not isinstance(name, str) or not name:
+            raise ConfigError("headers", name, "must be the name of a header")
+        names.add(name.lower())
+    return names
 
 
 def _unhex(name: str) -> Any:

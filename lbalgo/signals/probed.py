@@ -14,7 +14,7 @@ from typing import Any
 from lbalgo.errors import ConfigError
 from lbalgo.signals.checks import Check, Verdict
 from lbalgo.signals.timeline import check_age
-from lbalgo.spec import check_enum, check_integer, enum_from_name
+from lbalgo.spec import check_bool, check_enum, check_integer, enum_from_name
 
 
 class Health(enum.Enum):
@@ -62,7 +62,7 @@ TRANSITIONS: dict[tuple[Health, Trigger], Health] = {
 }
 OUT = (Health.DOWN, Health.RISING)  # UNHEALTHY
 FAILING = (Health.FALLING, Health.HELD, Health.DOWN)  # their latest probe failed
-FIELDS = {"health", "run", "failing_for", "due_in", "number"}
+FIELDS = {"health", "degraded", "run", "failing_for", "due_in", "number"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +101,7 @@ class Record:
 
     Attributes
     ----------
+    degraded : whether the latest probe that passed said so.
     run : probes in a row that count towards `rise` (RISING) or `fall` (FALLING, HELD).
     began : when the present run of failures began; None if the latest probe passed.
     due : when the next probe begins; what is offered or under way was due then.
@@ -110,11 +111,12 @@ class Record:
     slot, token : where it sits, and the mark of the one thing that is planned for it.
     """
 
-    __slots__ = ("began", "due", "health", "id", "number", "offered", "run", "slot", "taken", "token")
+    __slots__ = ("began", "degraded", "due", "health", "id", "number", "offered", "run", "slot", "taken", "token")
 
     def __init__(self, id: str, due: int) -> None:
         self.id = id
         self.health = Health.PENDING
+        self.degraded = False
         self.run = 0
         self.began: int | None = None
         self.due = due
@@ -131,6 +133,7 @@ class Record:
         """JSON-ready data, instants as ages at `latest`; a probe under way ends with its process and is due again."""
         return {
             "health": self.health.name,
+            "degraded": self.degraded,
             "run": self.run,
             "failing_for": None if self.began is None else latest - self.began,
             "due_in": max(self.due - latest, 0),
@@ -145,6 +148,7 @@ class Record:
             raise ConfigError(where, data, f"must have exactly {', '.join(sorted(FIELDS))}")
         record = cls(id, check_age(f"{where}['due_in']", data["due_in"], low=0))
         record.health = enum_from_name(Health)(data["health"])
+        record.degraded = check_bool(f"{where}['degraded']", data["degraded"])
         record.run = check_integer(f"{where}['run']", data["run"], low=0)
         record.number = check_integer(f"{where}['number']", data["number"], low=0, high=2**63 - 1)
         if data["failing_for"] is not None:

@@ -155,7 +155,7 @@ def adversary(parameters, death, back, until):
     prober = Prober(started(**parameters), answer, ["a"])
     prober.run(0.0, until)
     starts = [at for at, _ in prober.starts]
-    return starts, [(e.healthy, e.now) for e in prober.events if isinstance(e, HealthChanged)]
+    return starts, [(e.state is State.HEALTHY, e.now) for e in prober.events if isinstance(e, HealthChanged)]
 
 
 @pytest.mark.parametrize(("parameters", "bounds"), [*zip(SETTINGS, BOUNDS, strict=True)])
@@ -212,7 +212,7 @@ def test_the_worst_cases_are_never_exceeded(parameters, when, delays):
 
     prober = Prober(signal, answer, ["a"])
     prober.run(0.0, back + 100.0)
-    changes = [(e.healthy, e.now) for e in prober.events if isinstance(e, HealthChanged)]
+    changes = [(e.state is State.HEALTHY, e.now) for e in prober.events if isinstance(e, HealthChanged)]
     (first, _), (fell, down), (rose, up) = changes
     assert (first, fell, rose) == (True, False, True)
     assert 0.0 <= down - death <= spec.worst_case_detection() + 1e-9
@@ -279,7 +279,7 @@ def test_a_hold_ends_when_the_probes_pass_or_when_the_window_is_over():
         prober = Prober(signal, lambda _, start, r=recovers: (0.0, start < 50 or (r and start >= 65)), ids)
         prober.run(0.0, 71.9)
         assert [signal.health(slot) for slot in range(4)] == [UP if recovers else HELD] * 4
-        assert not any(isinstance(e, HealthChanged) and not e.healthy for e in prober.events)
+        assert not any(isinstance(e, HealthChanged) and e.state is not State.HEALTHY for e in prober.events)
         prober.run(prober.signal.deadline, 75.0)  # the runs began at 50, the first failure after 72 is at 75
         assert [signal.health(slot) for slot in range(4)] == [UP if recovers else DOWN] * 4
 
@@ -347,7 +347,7 @@ def test_until_the_first_probe_has_ended():
     signal = started(initial=State.HEALTHY, interval=1, timeout=0.5)
     assert once(signal, 0, False, 0.0)
     assert states(signal, 1) == [State.UNHEALTHY]
-    assert signal.drain_events() == [HealthChanged(0.0, "a", False, "said so")]
+    assert signal.drain_events() == [HealthChanged(0.0, "a", State.UNHEALTHY, "said so")]
 
 
 def test_what_does_not_come_in_time_has_failed_and_does_not_count_later():
@@ -361,7 +361,7 @@ def test_what_does_not_come_in_time_has_failed_and_does_not_count_later():
     assert signal.health(0) is DOWN
     signal.reported(0, probe.result(Verdict(True)), 7.6)
     assert signal.health(0) is DOWN
-    assert signal.drain_events()[1:] == [HealthChanged(7.5, "a", False, "timeout")]
+    assert signal.drain_events()[1:] == [HealthChanged(7.5, "a", State.UNHEALTHY, "timeout")]
     assert signal.deadline == 10.5
 
 
@@ -535,7 +535,7 @@ def test_in_a_balancer():
     ]
     tick()
     assert events[2:] == [
-        HealthChanged(10.0, "d", True, ""),
+        HealthChanged(10.0, "d", State.HEALTHY, ""),
         StateChanged(10.0, "d", State.UNHEALTHY, State.HEALTHY),
     ]
     taken = None
@@ -597,3 +597,28 @@ def test_the_page_shows_the_table_and_the_graph():
     page = (docs / "guide" / "health.md").read_text(encoding="utf-8")
     assert f"\n\n{draw.table(TRANSITIONS)}\n\n" in page
     assert f"```dot\n{draw.dot(TRANSITIONS)}\n```\n" in page
+
+
+def test_who_asks_to_be_served_last_is_until_it_does_not():
+    signal = ActiveHealth(interval=1, timeout=1, rise=2, fall=2, jitter=0, spread=0)
+    signal.sync(["a"], 0.0)
+    seen, states = [], np.zeros(1, np.uint8)
+    last, well, bad = Verdict(True, "busy", degraded=True), Verdict(True), Verdict(False, "no")
+    for now, verdict in enumerate([last, well, last, bad, bad, last, last, well]):
+        probe = signal.take(float(now))[0]
+        signal.advance(float(now))
+        signal.reported(0, probe.result(verdict), now + 0.5)
+        states[:] = 0
+        signal.apply(np.ones(1), states)
+        seen.append(State(int(states[0])).name)
+        signal.advance(now + 1.0)
+    assert seen == [
+        "DEGRADED", "HEALTHY", "DEGRADED",
+        "DEGRADED", "UNHEALTHY",  # one failure says nothing new, two that it is down
+        "UNHEALTHY", "DEGRADED", "HEALTHY",
+    ]  # fmt: skip
+    assert [(e.now, e.state.name, e.reason) for e in signal.drain_events()] == [
+        (0.5, "DEGRADED", "busy"), (1.5, "HEALTHY", ""), (2.5, "DEGRADED", "busy"),
+        (4.5, "UNHEALTHY", "no"), (6.5, "DEGRADED", "busy"), (7.5, "HEALTHY", ""),
+    ]  # fmt: skip
+    assert signal.snapshot()["members"]["a"]["degraded"] is False

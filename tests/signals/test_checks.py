@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from lbalgo import ConfigError
 from lbalgo.signals.checks import GrpcCheck, HttpCheck, Serving, TcpCheck, Verdict, check_from_dict
 
-HTTP = HttpCheck("/h?deep=1", "HEAD", "a.example:80", [200, (302, 399)], [(500, 599)], "ok")
+HTTP = HttpCheck("/h?deep=1", "HEAD", "a.example:80", [200, (302, 399)], [(500, 599)], "ok", "x-last")
 
 
 @given(st.integers(100, 999), st.binary(max_size=8))
@@ -43,6 +43,23 @@ def test_tcp(expect, received):
 @given(st.sampled_from(Serving), st.integers(0, 16))
 def test_grpc(serving, code):
     assert GrpcCheck().judge(serving, code).passed == (serving == 1 and code == 0)
+
+
+@pytest.mark.parametrize(
+    ("name", "headers", "degraded"),
+    [
+        ("x-last", ["X-Last", "date"], True),
+        ("X-Last", ["x-last"], True),
+        ("x-last", ["x-last-modified"], False),
+        ("x-last", [], False),
+        ("", ["x-last"], False),
+    ],
+)
+def test_a_header_asks_to_be_served_last(name, headers, degraded):
+    check = HttpCheck(degraded=name, body="ok")
+    assert check.judge(200, b"ok", headers) == Verdict(True, degraded=degraded)
+    assert check.judge(200, b"no", headers) == Verdict(False, "body")
+    assert check.judge(503, b"ok", headers) == Verdict(False, "status 503")
 
 
 @pytest.mark.parametrize(

@@ -9,13 +9,13 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from lbalgo import State
 from lbalgo.events import HealthChanged, HealthHeld
 from lbalgo.signals.active_health import ActiveHealth
-from lbalgo.signals.checks import Verdict
+from lbalgo.signals.checks import LAST, Verdict
 from lbalgo.signals.probing import Probing
 
 IDS = ("a", "b", "c", "d")
 TICKS = st.integers(1, 40).map(lambda n: n / 4)
 FORGET = 60.0
-VERDICTS = st.sampled_from([Verdict(True), Verdict(False, "no"), Verdict(False, "no", True)])
+VERDICTS = st.sampled_from([Verdict(True), LAST, Verdict(False, "no"), Verdict(False, "no", True)])
 
 
 class Backend:
@@ -23,7 +23,7 @@ class Backend:
 
     def __init__(self, now, spec):
         self.well = spec.initial is State.HEALTHY
-        self.fresh, self.held = True, False
+        self.fresh, self.held, self.last = True, False, False
         self.against = 0  # results in a row that speak against what it is
         self.failing = None  # since when
         self.next, self.number, self.offered, self.sent = now, 0, False, None
@@ -41,7 +41,7 @@ class Model:
             if not late or min(late)[0] > now:
                 break
             end, id = min(late)
-            self.end(id, False, False, end, "timeout")
+            self.end(id, Verdict(False, "timeout"), end)
         for id, b in list(self.known.items()):
             if b.left is not None and now - b.left >= FORGET:
                 del self.known[id]
@@ -59,11 +59,11 @@ class Model:
             self.known[id].offered, self.known[id].sent = False, self.now
         return taken
 
-    def end(self, id, passed, final, now, reason):
+    def end(self, id, verdict, now):
         b, spec = self.known[id], self.spec
-        was, held = b.well, b.held
+        was, held, passed, final = self.state(b), b.held, verdict.passed, verdict.final
         if passed:
-            b.failing = None
+            b.failing, b.last = None, verdict.degraded
         elif b.failing is None:
             b.failing = now
         if b.fresh and passed:
@@ -83,11 +83,16 @@ class Model:
                     b.held = True  # whatever fails from here on asks again
                 else:
                     b.well, b.against, b.held = False, 0, False
-        if b.well != was:
-            self.events.append(("well" if b.well else "not well", now, id))
         b.fresh = False
+        if self.state(b) is not was:
+            self.events.append((self.state(b), now, id))
         step = spec.fast_interval if b.against else spec.interval if b.well else spec.down_interval
         b.next, b.sent = b.sent + step, None
+
+    def state(self, b):
+        if b.fresh:
+            return self.spec.initial
+        return (State.DEGRADED if b.last else State.HEALTHY) if b.well else State.UNHEALTHY
 
     def doubted(self, b, now):
         recent = [self.recent(self.known[i], now) for i in self.members]
@@ -172,7 +177,7 @@ class Machine(RuleBasedStateMachine):
             self.ends(data.draw(st.sampled_from(open_)), verdict)
 
     def ends(self, id, verdict):
-        self.model.end(id, verdict.passed, verdict.final, self.model.now, "no")
+        self.model.end(id, verdict, self.model.now)
         self.model.offer()
         self.signal.reported(self.model.members.index(id), self.probes[id].result(verdict), self.model.now)
 
@@ -221,7 +226,7 @@ class Machine(RuleBasedStateMachine):
     def notes(self):
         said = []
         for event in self.signal.drain_events():
-            kind = "held" if isinstance(event, HealthHeld) else "well" if event.healthy else "not well"
+            kind = "held" if isinstance(event, HealthHeld) else event.state
             assert isinstance(event, (HealthChanged, HealthHeld))
             said.append((kind, event.now, event.id))
         assert said == self.model.events
@@ -233,7 +238,7 @@ class Machine(RuleBasedStateMachine):
             n = len(self.model.members)
             states = np.zeros(n, np.uint8)
             self.signal.apply(np.ones(n), states)
-            assert [not s for s in states.tolist()] == [self.model.known[i].well for i in self.model.members]
+            assert states.tolist() == [self.model.state(self.model.known[i]) for i in self.model.members]
             assert self.signal.deadline == self.model.deadline()
             self.notes()
 
