@@ -9,8 +9,11 @@ import lbalgo as lb
 from lbalgo.active import maglev_fill
 
 from .scalar import POLICIES, pool
-from .timing import Case, over_keys, statement
+from .timing import Bar, Case, over_keys, statement
 from .yardstick import maglev_modulo
+
+FILL, MODULO = "Maglev fill, M={} N={}", "C loop, remainder per probe, M={} N={}"
+BARS = (Bar(FILL.format(65537, 1000), MODULO.format(65537, 1000), 0.65),)
 
 
 def fills(size: int, n: int, sets: int = 8) -> list[Case]:
@@ -23,8 +26,8 @@ def fills(size: int, n: int, sets: int = 8) -> list[Case]:
         assert np.array_equal(maglev_fill(turns, offset, skip, size), maglev_modulo(turns, offset, skip, size))
         pools.append((turns, offset, skip, size))
     return [
-        over_keys(f"Maglev fill, M={size} N={n}", "f(*k)", pools, f=maglev_fill),
-        over_keys(f"C loop, remainder per probe, M={size} N={n}", "f(*k)", pools, f=maglev_modulo),
+        over_keys(FILL.format(size, n), "f(*k)", pools, f=maglev_fill),
+        over_keys(MODULO.format(size, n), "f(*k)", pools, f=maglev_modulo),
     ]
 
 

@@ -10,7 +10,7 @@ import lbalgo as lb
 from lbalgo.compat import envoy
 
 from .scalar import KEYS
-from .timing import Case, over_keys, statement
+from .timing import Bar, Case, over_keys, statement
 from .yardstick import envoy_maglev, envoy_ring, texts
 
 RINGS = {
@@ -18,6 +18,11 @@ RINGS = {
     "65536 points": envoy.RingHash(minimum_ring_size=65536),
     "65536 points, murmur": envoy.RingHash(minimum_ring_size=65536, hash_function=envoy.HashFunction.MURMUR_HASH_2),
 }
+BARS = (
+    *(Bar(f"envoy.{name} pick, N=100", f"{name} pick, N=100", 1.15) for name in ("Maglev", "RingHash")),
+    *(Bar(f"envoy.RingHash build, {ring}, N=100", f"C hash and qsort, {ring}, N=100", 1.3) for ring in RINGS),
+    Bar("envoy.Maglev build, N=100", "C fill by rounds, N=100", 1.3),
+)
 
 
 def hosts(n: int) -> list[envoy.Host]:

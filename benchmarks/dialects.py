@@ -13,7 +13,7 @@ import lbalgo as lb
 from lbalgo.active import maglev_fill
 from lbalgo.compat import grpc, haproxy, katran, memcached, nginx, varnish
 
-from .timing import Case, statement
+from .timing import Bar, Case, statement
 from .yardstick import chained_ring, counted_ring, envoy_ring, maglev_modulo, numbered_ring, texts
 
 H, D = memcached.LibmemcachedHash, memcached.LibmemcachedDistribution
@@ -42,6 +42,7 @@ NAMES = (
     "katran V1",
     "katran V2",
 )
+BARS = tuple(Bar(f"{name} build, N=100", f"C {name}, N=100", 1.3) for name in NAMES)
 
 
 def addresses(n: int, port: int = 8000) -> list[str]:

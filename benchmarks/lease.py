@@ -9,8 +9,8 @@ from typing import Any
 import lbalgo as lb
 from lbalgo.gates import Limits, RetryBudget, Shedding
 
-from .scalar import KEYS, pool
-from .timing import Case, over_keys, statement
+from .scalar import CYCLE, KEYS, pool
+from .timing import Bar, Case, over_keys, statement
 
 GATES: dict[str, list[Any]] = {
     "Limits": [Limits(pool=100, per_backend=10)],
@@ -18,6 +18,9 @@ GATES: dict[str, list[Any]] = {
     "Sticky": [lb.Sticky((b"0123456789abcdef",))],
     "Limits + RetryBudget + Shedding": [Limits(), RetryBudget(), Shedding()],
 }
+
+ATTACHED = "slow start + ejection"
+BARS = tuple(Bar(f"{name}, {ATTACHED}", CYCLE, 15.0) for name in ("WeightedRoundRobin", "PowerOfTwo", "Maglev"))
 
 
 class NullBalancer:
@@ -42,15 +45,15 @@ def balancer(policy: Any, n: int = 100, signals: bool = True) -> lb.Balancer[Any
 def cases(quick: bool) -> list[Case]:
     """The pair for a rotating, a load-aware and a keyed policy, with signals and without."""
     out = [
-        statement("next(itertools.cycle)", "f(c)", f=next, c=itertools.cycle(list(pool(100)))),
+        statement(CYCLE, "f(c)", f=next, c=itertools.cycle(list(pool(100)))),
         statement("null balancer", "f().done()", f=NullBalancer(None).acquire),
     ]
     for name, policy in (("WeightedRoundRobin", lb.WeightedRoundRobin()), ("PowerOfTwo", lb.PowerOfTwo())):
         out.append(statement(f"{name}, bare", "f().done()", f=balancer(policy, signals=False).acquire))
-        out.append(statement(f"{name}, slow start + ejection", "f().done()", f=balancer(policy).acquire))
-    out.append(over_keys("Maglev, slow start + ejection", "f(k).done()", KEYS, f=balancer(lb.Maglev()).acquire))
+        out.append(statement(f"{name}, {ATTACHED}", "f().done()", f=balancer(policy).acquire))
+    out.append(over_keys(f"Maglev, {ATTACHED}", "f(k).done()", KEYS, f=balancer(lb.Maglev()).acquire))
     blocks = balancer(lb.PowerOfTwo()).acquire
-    out.append(statement("PowerOfTwo, slow start + ejection, with-block", "with f(): pass", f=blocks))
+    out.append(statement(f"PowerOfTwo, {ATTACHED}, with-block", "with f(): pass", f=blocks))
     for name, gates in GATES.items():
         keyed = lb.Balancer(lb.Maglev(), pool(100, lb.Maglev()), seed=1, gates=gates, clock=time.time)
         out.append(over_keys(f"Maglev, {name}", "f(k).done()", KEYS, f=keyed.acquire))

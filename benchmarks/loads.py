@@ -21,7 +21,7 @@ from lbalgo.loads import (
 from lbalgo.report import Report
 
 from .scalar import pool
-from .timing import Case, statement
+from .timing import Bar, Case, statement
 
 LOADS: dict[str, Any] = {
     "InFlight": InFlight(),
@@ -34,6 +34,11 @@ LOADS: dict[str, Any] = {
     "Blend": Blend(),
 }
 SIZES = (10, 10_000)
+TURNS = "{} acquire + done, N={}, {} in flight"
+BARS = (
+    Bar("PowerOfTwo by PeakEwma", "PowerOfTwo by InFlight", 2.0),
+    Bar(TURNS.format("LeastLoaded", 10_000, 10), TURNS.format("LeastLoaded", 10, 10), 1.5),
+)
 
 
 def picker(load: Any, n: int = 100) -> Any:
@@ -60,7 +65,7 @@ def turnover(policy: Any, n: int, flying: int) -> Case:
             push(acquire())
             pop().done()
 
-    return Case(f"{type(policy).__name__} acquire + done, N={n}, {flying} in flight", run)
+    return Case(TURNS.format(type(policy).__name__, n, flying), run)
 
 
 def cases(quick: bool) -> list[Case]:

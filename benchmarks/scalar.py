@@ -13,7 +13,7 @@ from pymemcache.client.rendezvous import RendezvousHash
 
 import lbalgo as lb
 
-from .timing import Case, over_keys, statement
+from .timing import Bar, Case, over_keys, statement
 
 KEYS = [f"user-{i:011d}" for i in range(1000)]  # 16 characters each
 POLICIES: dict[str, Any] = {
@@ -28,6 +28,15 @@ POLICIES: dict[str, Any] = {
     "PowerOfTwo": lb.PowerOfTwo(),
 }
 KEYED = ("Maglev", "RingHash", "Rendezvous", "Jump")
+XXH64, CYCLE, RING = "xxhash.xxh64_intdigest(16 bytes)", "next(itertools.cycle)", "uhashring get_node (md5), N=100"
+BARS = (
+    Bar("Maglev, N=100", XXH64, 1.3),
+    Bar("RingHash, N=100", XXH64, 1.3),
+    Bar("WeightedRoundRobin, N=100", CYCLE, 1.3),
+    Bar("PowerOfTwo, N=100", CYCLE, 1.6),
+    Bar("Maglev, N=100", RING, 1 / 15),
+    Bar("RingHash, N=100", RING, 1 / 15),
+)
 
 
 def pool(n: int, policy: Any = None) -> dict[str, float]:
@@ -42,8 +51,8 @@ def floors() -> list[Case]:
     return [
         statement("empty loop", "pass"),
         over_keys("null: len(key)", "f(k)", KEYS, f=len),
-        over_keys("xxhash.xxh64_intdigest(16 bytes)", "f(k)", raw, f=xxhash.xxh64_intdigest),
-        statement("next(itertools.cycle)", "f(c)", f=next, c=itertools.cycle(names)),
+        over_keys(XXH64, "f(k)", raw, f=xxhash.xxh64_intdigest),
+        statement(CYCLE, "f(c)", f=next, c=itertools.cycle(names)),
         statement("random.choice", "f(c)", f=random.choice, c=names),
     ]
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from itertools import repeat
 from random import Random
 from time import perf_counter_ns
-from typing import Any
+from typing import Any, NamedTuple
 
 
 @dataclass
@@ -29,6 +29,14 @@ class Case:
     def best(self) -> float:
         """Least nanoseconds per item over the rounds."""
         return min(self.times)
+
+
+class Bar(NamedTuple):
+    """The time of one case over that of another in the same run, and the most it may be."""
+
+    what: str
+    than: str
+    most: float
 
 
 def statement(name: str, source: str, per: int = 1, **names: Any) -> Case:

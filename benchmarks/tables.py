@@ -1,0 +1,33 @@
+"""The tables of timings, and the run that fills one."""
+
+from __future__ import annotations
+
+from types import ModuleType
+
+from . import affinity, build, bulk, compat, dialects, lease, loads, scalar
+from .timing import Bar, Case, measure
+
+TABLES: dict[str, ModuleType] = {
+    "scalar": scalar,
+    "bulk": bulk,
+    "build": build,
+    "lease": lease,
+    "affinity": affinity,
+    "loads": loads,
+    "compat": compat,
+    "dialects": dialects,
+}
+SLOW = ("build", "compat", "dialects")  # calls of milliseconds: fewer rounds, longer slices
+
+
+def bars(table: str) -> tuple[Bar, ...]:
+    """The bars of a table; most have none."""
+    found: tuple[Bar, ...] = getattr(TABLES[table], "BARS", ())
+    return found
+
+
+def fill(table: str, quick: bool, only: set[str] | None = None) -> dict[str, float]:
+    """Nanoseconds per item of every case of a table, or of those named in `only`."""
+    cases: list[Case] = [case for case in TABLES[table].cases(quick) if only is None or case.name in only]
+    rounds = 7 if quick else 15
+    return measure(cases, rounds=rounds, slice_ms=10.0) if table in SLOW else measure(cases, rounds=3 * rounds)
