@@ -19,9 +19,14 @@ from lbalgo.errors import ConfigError
 from lbalgo.spec import is_prime
 
 from lbalgo.kernels.hashing cimport c_mix64
+from lbalgo.kernels.lanes cimport lanes_in_use
 from lbalgo.kernels.structure cimport Structure, Walk, remainder
 
 cnp.import_array()
+
+cdef extern from "table_lanes.h" nogil:
+    Py_ssize_t table_blocks(int level, const uint64_t *tickets, int32_t *out, Py_ssize_t n, const uint16_t *narrow,
+                            const int32_t *wide, uint64_t size) noexcept
 
 
 cdef inline uint32_t step(uint32_t position, uint32_t skip, uint32_t size) noexcept nogil:
@@ -171,12 +176,12 @@ cdef class MaglevTable(Structure):
 
     cdef void fill(self, const uint64_t *tickets, int32_t *out, Py_ssize_t n) noexcept nogil:
         cdef uint64_t size = <uint64_t>self.size, inverse = self.inverse
-        cdef Py_ssize_t i
+        cdef Py_ssize_t i, done = table_blocks(lanes_in_use, tickets, out, n, self.narrow, self.wide, size)
         if self.narrow != NULL:
-            for i in range(n):
+            for i in range(done, n):
                 out[i] = self.narrow[remainder(tickets[i], size, inverse)]
         else:
-            for i in range(n):
+            for i in range(done, n):
                 out[i] = self.wide[remainder(tickets[i], size, inverse)]
 
     cdef Walk begin(self, uint64_t ticket) noexcept nogil:
