@@ -4,14 +4,48 @@ from lbalgo import stages
 from lbalgo.gates import sticky
 from lbalgo.signals import breaker, drained, probed, standing
 
+FLOW = {  # in a FlowTable; every edge and no other is seen in tests/gates/test_lives.py
+    ("unknown", "packet"): "young",
+    ("unknown", "opening"): "young",
+    ("young", "packet"): "old",
+    ("young", "opening"): "young",
+    ("young", "backend lost"): "young",
+    ("young", "end"): "unknown",
+    ("young", "idle"): "unknown",
+    ("young", "no room"): "unknown",
+    ("old", "packet"): "old",
+    ("old", "opening"): "young",
+    ("old", "backend lost"): "young",
+    ("old", "end"): "unknown",
+    ("old", "idle"): "unknown",
+    ("old", "no room"): "unknown",
+}
+REQUEST = {  # under Limits with a Queue; see there too
+    ("new", "admit"): "admitted",
+    ("new", "may wait"): "waiting",
+    ("new", "refuse"): "refused",
+    ("admitted", "started"): "in flight",
+    ("admitted", "refused elsewhere"): "refused",
+    ("waiting", "released"): "called",
+    ("waiting", "too late"): "dropped",
+    ("called", "started"): "in flight",
+    ("called", "refused elsewhere"): "refused",
+    ("in flight", "finished"): "done",
+}
+
+
+def name(thing):
+    """What a state or a trigger is called in pictures."""
+    return getattr(thing, "value", thing)
+
 
 def dot(transitions):
     """The table as a Graphviz graph: an edge for every move, equal ways drawn once."""
     ways = {}
     for (at, trigger), to in transitions.items():
-        ways.setdefault((at, to), []).append(trigger.value)
+        ways.setdefault((at, to), []).append(name(trigger))
     lines = ["digraph standing {", "  rankdir=LR;", "  node [shape=box, style=rounded];"]
-    lines += [f'  "{at.value}" -> "{to.value}" [label="{", ".join(names)}"];' for (at, to), names in ways.items()]
+    lines += [f'  "{name(at)}" -> "{name(to)}" [label="{", ".join(names)}"];' for (at, to), names in ways.items()]
     return "\n".join([*lines, "}"])
 
 
@@ -19,10 +53,10 @@ def table(transitions):
     """The table as Markdown: a row for every standing, a column for every trigger, the next standing in the cell."""
     standings = list(dict.fromkeys(at for at, _ in transitions))
     triggers = list(dict.fromkeys(trigger for _, trigger in transitions))
-    rows = [["", *(trigger.value for trigger in triggers)], ["---"] * (len(triggers) + 1)]
+    rows = [["", *(name(trigger) for trigger in triggers)], ["---"] * (len(triggers) + 1)]
     for at in standings:
-        cells = [transitions[at, trigger].value if (at, trigger) in transitions else "" for trigger in triggers]
-        rows.append([f"**{at.value}**", *cells])
+        cells = [name(transitions.get((at, trigger), "")) for trigger in triggers]
+        rows.append([f"**{name(at)}**", *cells])
     return "\n".join("| " + " | ".join(row) + " |" for row in rows)
 
 
@@ -42,6 +76,7 @@ def ways(verdicts, fallbacks):
 
 
 if __name__ == "__main__":
-    for machine in (standing, breaker, probed, drained, stages):
-        print(machine.__name__, table(machine.TRANSITIONS), dot(machine.TRANSITIONS), sep="\n\n", end="\n\n")
+    machines = {machine.__name__: machine.TRANSITIONS for machine in (standing, breaker, probed, drained, stages)}
+    for title, transitions in (machines | {"flow": FLOW, "request": REQUEST}).items():
+        print(title, table(transitions), dot(transitions), sep="\n\n", end="\n\n")
     print(sticky.__name__, ways(sticky.VERDICTS, sticky.Fallback), sep="\n\n")

@@ -199,7 +199,9 @@ class World:
 
     def known(self, id, slow, outlier):
         away = min(self.clock() - self.left[id], FORGET) if id in self.left else -1.0
-        held = tuple(age == self.incarnation[id] for at, age, _, _ in self.leases if at == id)
+        ages = [age for at, age, _, _ in self.leases if at == id]
+        past = sorted({*ages} - {self.incarnation[id]})
+        held = tuple(past.index(age) if age in past else -1 for age in ages)  # whose row each lease is on
         says = self.said(self.health, id), self.said(self.drain, id)
         gone = away == FORGET  # the rooms forget when they next look; nothing depends on when
         if gone:
