@@ -89,6 +89,18 @@ def array(name: str, values: Any, dtype: type[np.generic], size: int | None = No
     return values
 
 
+def tickets_of(tickets: Any) -> Any:
+    """These tickets, a one-dimensional array of uint64, as a contiguous and aligned one: themselves where they are.
+
+    Raises
+    ------
+    ConfigError : they are something else.
+    """
+    if not isinstance(tickets, np.ndarray) or tickets.dtype != np.uint64 or tickets.ndim != 1:
+        raise ConfigError("tickets", tickets, "must be a one-dimensional array of dtype uint64")
+    return np.require(tickets, np.uint64, ["C", "A"])
+
+
 def count(name: str, value: Any) -> int:
     """`value` as an int in [1, 2**31), a number of slots or positions.
 

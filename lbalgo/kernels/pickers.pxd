@@ -17,6 +17,7 @@ cdef class TicketPicker:
     cdef readonly KeyHasher hasher
     cdef readonly int source
     cdef readonly bint plain
+    cdef bint able
     cdef uint64_t[::1] coins
     cdef uint64_t[::1] thresholds
     cdef uint8_t[::1] eligible

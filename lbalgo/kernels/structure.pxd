@@ -43,5 +43,7 @@ cdef class Structure:
     cdef Py_ssize_t lookup(self, uint64_t ticket) noexcept nogil
     cdef uint64_t settle(self, uint64_t ticket) noexcept nogil
     cdef void fill(self, const uint64_t *tickets, int32_t *out, Py_ssize_t n) noexcept nogil
+    cdef void fill_apart(self, const uint64_t *tickets, int32_t *out, Py_ssize_t n) noexcept
+    cdef object slots_of(self, object tickets)
     cdef Walk begin(self, uint64_t ticket) noexcept nogil
     cdef Py_ssize_t onward(self, Walk *walk) noexcept nogil

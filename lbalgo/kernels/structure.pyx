@@ -10,7 +10,7 @@ from libc.stdint cimport int32_t, uint64_t
 
 import numpy as np
 
-from lbalgo.columns import array, word
+from lbalgo.columns import array, tickets_of, word
 
 cnp.import_array()
 
@@ -49,6 +49,27 @@ cdef class Structure:
         """The next slot, which may have been met before; -1 where a walk cannot go on by steps, or knows no steps."""
         return -1
 
+    cdef object slots_of(self, object tickets):
+        """Slots of a one-dimensional uint64 array, in a new int32 array; short ones cost what the calls do."""
+        cdef cnp.ndarray given
+        cdef cnp.npy_intp n
+        if not (cnp.PyArray_Check(tickets) and cnp.PyArray_NDIM(tickets) == 1
+                and cnp.PyArray_TYPE(tickets) == cnp.NPY_UINT64 and cnp.PyArray_ISCARRAY_RO(tickets)):
+            tickets = tickets_of(tickets)
+        given = tickets
+        n = cnp.PyArray_DIM(given, 0)
+        cdef cnp.ndarray out = cnp.PyArray_SimpleNew(1, &n, cnp.NPY_INT32)
+        self.fill_apart(<const uint64_t *>cnp.PyArray_DATA(given), <int32_t *>cnp.PyArray_DATA(out), n)
+        return out
+
+    cdef void fill_apart(self, const uint64_t *tickets, int32_t *out, Py_ssize_t n) noexcept:
+        """Fills, and where that takes microseconds lets other threads run."""
+        if n < 4096:
+            self.fill(tickets, out, n)
+        else:
+            with nogil:
+                self.fill(tickets, out, n)
+
     def slot(self, ticket):
         """The slot a ticket is decided to, -1 if the structure is empty."""
         return self.lookup(word("ticket", ticket))
@@ -60,11 +81,7 @@ cdef class Structure:
         cdef const uint64_t *source = <const uint64_t *>cnp.PyArray_DATA(given)
         cdef int32_t *slots = <int32_t *>cnp.PyArray_DATA(target)
         cdef Py_ssize_t n = cnp.PyArray_DIM(given, 0)
-        if n < 4096:
-            self.fill(source, slots, n)
-        else:
-            with nogil:
-                self.fill(source, slots, n)
+        self.fill_apart(source, slots, n)
 
     def walk(self, ticket):
         """Every slot of the structure once, in the base order of the ticket."""

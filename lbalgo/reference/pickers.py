@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lbalgo.columns import word
+from lbalgo.columns import tickets_of, word
 from lbalgo.errors import ConfigError, NoBackend
 from lbalgo.rebuilding import rebuild
 from lbalgo.spec import check_integer
@@ -85,6 +85,7 @@ class TicketPicker:
         self.source = source
         self.cursor = cursor
         self.plain = True
+        self.able = bool(view.eligible.any())
         eligible = view.eligible.astype(np.uint8)
         coins: Any = np.zeros(len(view), dtype=np.uint64)
         if thin and len(view):
@@ -228,17 +229,14 @@ class TicketPicker:
 
     def pick_many(self, tickets: Any) -> I32:
         """Slots of a one-dimensional uint64 array of tickets, as int32; equals `slot` of each."""
-        if not isinstance(tickets, np.ndarray) or tickets.dtype != np.uint64 or tickets.ndim != 1:
-            raise ConfigError("tickets", tickets, "must be a one-dimensional array of dtype uint64")
-        out = np.empty(len(tickets), dtype=np.int32)
-        if len(out) == 0:
-            return out
-        if not self.view.eligible.any():
-            self._refuse()
-        if self.plain:
-            self.structure.slot_many(np.ascontiguousarray(tickets), out)
-        else:
-            self._decide_many(np.ascontiguousarray(tickets) if cython.compiled else tickets.tolist(), out)
+        if self.plain and self.able:
+            return self.structure.slots_of(tickets)  # type: ignore[no-any-return]
+        given = tickets_of(tickets)
+        out = np.empty(len(given), dtype=np.int32)
+        if len(out):
+            if not self.able:
+                self._refuse()
+            self._decide_many(given if cython.compiled else given.tolist(), out)
         return out
 
     def _decide_many(self, tickets: Any, out: Any) -> None:

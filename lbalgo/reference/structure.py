@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from lbalgo.columns import array, word
+from lbalgo.columns import array, tickets_of, word
 
 
 class Cursor:
@@ -48,6 +48,13 @@ class Structure:
         array("out", out, np.int32, len(array("tickets", tickets, np.uint64)))
         for i, ticket in enumerate(tickets.tolist()):
             out[i] = self.lookup(ticket)
+
+    def slots_of(self, tickets: Any) -> Any:
+        """Slots of a one-dimensional uint64 array, in a new int32 array."""
+        given = tickets_of(tickets)
+        out = np.empty(len(given), np.int32)
+        self.slot_many(given, out)
+        return out
 
     def walk(self, ticket: int) -> Iterator[int]:
         """Every slot of the structure once, in the base order of the ticket."""

@@ -1,0 +1,106 @@
+"""Tickets in bulk: what a batch may be, and that it is one of new slots, alike by both twins."""
+
+from importlib import import_module
+
+import numpy as np
+import pytest
+
+import lbalgo as lb
+from tests.both import BUILT
+
+ROOMS = ("reference", "kernels") if BUILT else ("reference",)
+NAMES = ["a", "b", "c", "d"]
+
+
+def picker(room, view=None, thin=False):
+    """By a table of 7 positions, over four backends."""
+    maglev, pickers, structure = (import_module(f"lbalgo.{room}.{m}") for m in ("maglev", "pickers", "structure"))
+    table = maglev.MaglevTable([0, 1, 2, 3, 2, 1, 0], range(4))
+    view = lb.View.of(NAMES) if view is None else view
+    return pickers.TicketPicker(lb.RoundRobin(), view, table, None, 1, structure.Cursor(), thin)
+
+
+def misaligned(values):
+    raw = np.zeros(8 * len(values) + 1, np.uint8)
+    out = raw[1:].view(np.uint64)
+    out[:] = values
+    assert not out.flags.aligned
+    return out
+
+
+WORDS = np.random.default_rng(1).integers(0, 2**64, 300, dtype=np.uint64)
+FORMS = {
+    "empty": WORDS[:0],
+    "one": WORDS[:1],
+    "contiguous": WORDS,
+    "read-only": np.frombuffer(WORDS.tobytes(), np.uint64),
+    "every third": WORDS[::3],
+    "reversed": WORDS[::-1],
+    "a column": WORDS.reshape(100, 3)[:, 1],
+    "all one ticket": np.broadcast_to(WORDS[0], 70),
+    "misaligned": misaligned(WORDS),
+    "long long": WORDS.astype(np.ulonglong),
+    "a subclass": WORDS.view(np.recarray),
+}
+
+
+@pytest.mark.parametrize("room", ROOMS)
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("thin", [False, True])
+def test_batches_of_every_form(room, form, thin):
+    made = picker(room, lb.View.of(NAMES, factors={"a": 0.5}), True) if thin else picker(room)
+    assert made.plain != thin
+    given = FORMS[form]
+    before = given.copy()
+    slots = made.pick_many(given)
+    assert type(slots) is np.ndarray
+    assert (slots.dtype, slots.shape) == (np.int32, given.shape)
+    assert slots.flags.writeable
+    assert slots.tolist() == [made.slot(ticket) for ticket in given.tolist()]
+    assert (given == before).all()
+
+
+REFUSED = {
+    "a list": [1, 2],
+    "nothing": None,
+    "one ticket": np.uint64(5),
+    "no dimension": np.array(5, np.uint64),
+    "two dimensions": WORDS.reshape(3, 100),
+    "signed": WORDS.astype(np.int64),
+    "doubles": WORDS.astype(np.float64),
+    "32 bits": WORDS.astype(np.uint32),
+    "objects": WORDS.astype(object),
+    "foreign byte order": WORDS.astype(np.dtype(np.uint64).newbyteorder()),
+    "bytes": WORDS.tobytes(),
+}
+
+
+@pytest.mark.parametrize("room", ROOMS)
+@pytest.mark.parametrize("form", REFUSED)
+@pytest.mark.parametrize("states", [{}, dict.fromkeys("abcd", lb.State.DRAINING)], ids=["well", "nobody"])
+def test_what_is_no_batch(room, form, states):
+    made = picker(room, lb.View.of(NAMES, states=states), True)
+    with pytest.raises(lb.ConfigError, match="must be a one-dimensional array of dtype uint64") as caught:
+        made.pick_many(REFUSED[form])
+    assert caught.value.parameter == "tickets"
+    assert caught.value.value is REFUSED[form]
+
+
+@pytest.mark.parametrize("room", ROOMS)
+@pytest.mark.parametrize("thin", [False, True])
+def test_where_nobody_is_eligible(room, thin):
+    """An empty batch asks for nobody."""
+    made = picker(room, lb.View.of(NAMES, states=dict.fromkeys(NAMES, lb.State.DRAINING)), thin)
+    assert made.pick_many(WORDS[:0]).tolist() == []
+    with pytest.raises(lb.NoBackend) as caught:
+        made.pick_many(WORDS[:1])
+    assert caught.value.reason == "ineligible"
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_slots_are_new_each_time(room):
+    made = picker(room)
+    first, second = made.pick_many(WORDS), made.pick_many(WORDS)
+    first[:] = -1
+    assert second.tolist() == made.pick_many(WORDS).tolist()
+    assert -1 not in second
