@@ -48,6 +48,9 @@ cdef class Engine:
     cdef public list rows
     cdef readonly int mode
     cdef bint timed, keyed
+    cdef readonly bint plain
+    cdef LoadPicker sole
+    cdef InFlightCounts tally
     cdef public bint touched, silent
     cdef list pickers, loads
     cdef dict index
@@ -63,6 +66,11 @@ cdef class Engine:
     @cython.locals(queue=EventQueue, stations=Stations, clock=VirtualClock, left=cython.longlong, limit=double,
                    what=cython.longlong, stamp=cython.longlong, kind=int, who=Py_ssize_t)
     cpdef bint go(self, long long events) except -1
+    cdef object _look(self)
+    @cython.locals(stations=Stations, job=Py_ssize_t, server=Py_ssize_t, link=Py_ssize_t, code=int)
+    cdef inline int _enter(self) except -1
+    @cython.locals(stations=Stations, server=Py_ssize_t, code=int)
+    cdef inline int _exit(self, Py_ssize_t job) except -1
     @cython.locals(i=Py_ssize_t, client=Py_ssize_t, work=double, number=cython.longlong, cost=double, job=Py_ssize_t)
     cdef inline int _arrive(self) except -1
     @cython.locals(job=Py_ssize_t, server=Py_ssize_t, by_load=LoadPicker, by_ticket=TicketPicker, load=LoadState,

@@ -37,6 +37,21 @@ cdef class InFlightCounts(LoadState):
         """The row's load has changed: whoever keeps an order of loads can read it in the journal."""
         self.journal[self.changes % 256] = <int32_t>row
         self.changes += 1
+    @cython.final
+    cdef inline int begun(self, Py_ssize_t row) except -1:
+        """`start_` of a request of cost 1, for callers that have no time for a call."""
+        if row >= self.size:
+            self.reserve(row + 1)
+        self.flying[row] += 1
+        self.counts[row] += 1.0
+        self.note(row)
+        return 0
+    @cython.final
+    cdef inline void over(self, Py_ssize_t row) noexcept:
+        """`close_` of one that has begun, where all cost 1."""
+        self.flying[row] -= 1
+        self.counts[row] -= 1.0
+        self.note(row)
 
 cdef class ForeignLoad(LoadState):
     cdef readonly object load

@@ -2,6 +2,7 @@ from libc.stdint cimport int32_t, int64_t, uint64_t
 from lbalgo.kernels.structure cimport Structure
 
 cdef double c_neg_log(uint64_t k) noexcept nogil
+cdef void c_neg_logs(uint64_t state, double *out, Py_ssize_t n) noexcept nogil
 
 cdef class RendezvousRace(Structure):
     cdef readonly Py_ssize_t size

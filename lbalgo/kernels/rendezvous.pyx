@@ -34,6 +34,9 @@ cdef extern from "rendezvous_lanes.h" nogil:
     Py_ssize_t race_even(int level, const uint64_t *salts, Py_ssize_t size, uint64_t ticket) noexcept
     void race_even_many(int level, const uint64_t *salts, Py_ssize_t size, const int32_t *owners,
                         const uint64_t *tickets, int32_t *out, Py_ssize_t n) noexcept
+cdef extern from "stream_lanes.h" nogil:
+    void stream_fill(int level, uint64_t state, double *out, Py_ssize_t n) noexcept
+
 cdef extern from "weighted_lanes.h" nogil:
     double race_neg_log(uint64_t k) noexcept
     Py_ssize_t race_first(int level, const uint64_t *salts, const double *weights, const double *inverses,
@@ -45,6 +48,11 @@ cdef enum:
 
 cdef double c_neg_log(uint64_t k) noexcept nogil:
     return race_neg_log(k)
+
+
+cdef void c_neg_logs(uint64_t state, double *out, Py_ssize_t n) noexcept nogil:
+    """`neg_log` of the upper 52 bits of each of the next n words of SplitMix64."""
+    stream_fill(lanes_in_use, state, out, n)
 
 
 def neg_log(k):

@@ -2,7 +2,7 @@ cimport cython
 from libc.math cimport log, sqrt
 from libc.stdint cimport uint64_t
 from lbalgo.kernels.hashing cimport GAMMA, WORD, c_mix64 as mix64
-from lbalgo.kernels.rendezvous cimport c_neg_log as neg_log
+from lbalgo.kernels.rendezvous cimport c_neg_logs as neg_logs
 
 cdef double UNIT
 
@@ -15,7 +15,6 @@ cdef class Stream:
     cdef void _words(self, uint64_t[::1] out) noexcept
     @cython.locals(i=Py_ssize_t)
     cdef void _uniforms(self, double[::1] out) noexcept
-    @cython.locals(i=Py_ssize_t)
     cdef void _exponentials(self, double[::1] out) noexcept
     @cython.locals(i=Py_ssize_t, x=double, y=double, square=double)
     cdef void _normals(self, double[::1] out) noexcept

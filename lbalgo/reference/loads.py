@@ -131,6 +131,15 @@ class InFlightCounts(LoadState):
             self._costs[row] = 0.0  # what rounding, or a cost that was not the one it began with, has left
         self.note(row)
 
+    def begun(self, row: int) -> int:
+        """`start_` of a request of cost 1, for callers that have no time for a call."""
+        self.start_(row, 1.0, 0.0)
+        return 0
+
+    def over(self, row: int) -> None:
+        """`close_` of one that has begun, where all cost 1."""
+        self.close_(row, 1.0, 0.0, 0, 0.0, 0.0)
+
     def value(self, row: int) -> float:
         """What is in flight."""
         return self._costs.get(row, 0.0)

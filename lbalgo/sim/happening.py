@@ -161,7 +161,7 @@ class Happening:
             latencies=latencies,
             histogram=histogram,
             received=np.array(engine.received, dtype=np.int64),
-            answered=np.array(engine.answered, dtype=np.int64).reshape(n, len(OUTCOMES)),
+            answered=np.array(engine.answered, dtype=np.int64).reshape(len(OUTCOMES), n).T,
             busy=areas[:, 0],
             jobs=areas[:, 1],
             slots=slots,

@@ -4,6 +4,7 @@ import math
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -73,6 +74,25 @@ def test_it_cannot_be_seen_who_chooses(policy, clients):
     direct, around = Run(scenario), Run(scenario, by_balancers=True)
     assert direct.pickers and not around.pickers and around.balancers
     assert direct.go().fingerprint() == around.go().fingerprint()
+
+
+CALM = BUSY.but(
+    keys=None,
+    servers=Servers(10, queue_limit=12),
+    changes=(Slow(60.0, "server-1", 0.0, until=80.0), Crash(100.0, "server-2", until=120.0)),
+)
+
+
+@pytest.mark.parametrize("policy", [lb.PowerOfTwo(), lb.PowerOfTwo(3), lb.LeastLoaded()], ids=repr)
+@pytest.mark.parametrize("late", [(), (FailFast(150.0, "server-3", 0.5, after=0.1), Faulty(200.0, "server-4", 0.5))])
+def test_nor_whether_somebody_looks_at_single_requests(policy, late):
+    """The engine takes a shorter way where nobody does, and where no server errs; that may change in the course."""
+    scenario = CALM.but(policy=policy, changes=(*CALM.changes, *late))
+    short, watched = Run(scenario), Run(scenario.but(rows=True))
+    found, rows = short.go(), watched.go()
+    assert found.refusals == {} and found.outcomes.keys() > {lb.Outcome.SUCCESS}
+    assert replace(rows, rows=None).fingerprint() == found.fingerprint()
+    assert found.fingerprint() == Run(scenario, by_balancers=True).go().fingerprint()
 
 
 class Own:
@@ -151,15 +171,16 @@ MIXED = BUSY.but(
 )
 CODE = """
 import sys, lbalgo as lb
-from tests.sim.test_runs import BUSY, MIXED
+from tests.sim.test_runs import BUSY, CALM, MIXED
 from lbalgo.sim import run
-print(lb.kernels(), *(run(s).fingerprint() for s in (BUSY, MIXED, MIXED.but(timeout=None, hedge=None, retries=None))))
+tame = MIXED.but(timeout=None, hedge=None, retries=None)
+print(lb.kernels(), *(run(s).fingerprint() for s in (BUSY, CALM, MIXED, tame)))
 """
 
 
 def test_the_plain_twins_give_the_same_bits():
     """Everything at once: two kinds of servers, failures, members, signals, timeouts, retries, copies."""
-    here = [run(s).fingerprint() for s in (BUSY, MIXED, MIXED.but(timeout=None, hedge=None, retries=None))]
+    here = [run(s).fingerprint() for s in (BUSY, CALM, MIXED, MIXED.but(timeout=None, hedge=None, retries=None))]
     done = subprocess.run(
         [sys.executable, *(["-S"] if sys.flags.no_site else []), "-W", "ignore", "-c", CODE],
         capture_output=True,

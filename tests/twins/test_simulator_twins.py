@@ -8,7 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lbalgo import active
+from lbalgo.reference import streams
 from tests.both import both
+from tests.levels import at_every_level
 
 QUEUES = [module.EventQueue for module in both("event_queue")]
 STREAMS = [module.Stream for module in both("streams")]
@@ -71,6 +74,14 @@ def test_streams_have_the_same_bits(seed, purpose):
         drawn = [getattr(stream, name)(20).tolist() for stream in streams]
         assert all(each == drawn[0] for each in drawn)
     assert len({stream.state for stream in streams}) == 1
+
+
+def test_exponentials_have_the_same_bits_at_every_level():
+    """All there are in a lane and beyond, and from every state: 0, the least words and the greatest."""
+    for n in (0, 1, 3, 8, 17, 1000):
+        found = at_every_level(lambda n=n: [active.Stream(seed, 1).exponentials(n).tolist() for seed in range(5)])
+        assert all(each == found[0] for each in found)
+        assert found[0] == [streams.Stream(seed, 1).exponentials(n).tolist() for seed in range(5)]
 
 
 @pytest.mark.parametrize("kind", STREAMS)
