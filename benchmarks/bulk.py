@@ -6,10 +6,12 @@ import numpy as np
 
 import lbalgo as lb
 
+from . import bulk_kernels
 from .scalar import KEYED, KEYS, POLICIES, pool
 from .timing import Case, statement
 
 BATCH = 65536
+BARS = bulk_kernels.BARS
 
 
 def cases(quick: bool) -> list[Case]:
@@ -30,4 +32,4 @@ def cases(quick: bool) -> list[Case]:
             batch = tickets[: BATCH >> 4] if name == "Rendezvous" else tickets
             label = f"{name}, N={n}" + ("" if name in KEYED else " (sequence or draw)")
             out.append(statement(label, "f(t)", len(batch), f=picker.pick_many, t=batch))
-    return out
+    return out + bulk_kernels.cases()

@@ -8,6 +8,7 @@ import math
 import os
 import subprocess
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,9 @@ import numpy as np
 def _library() -> ctypes.CDLL:
     folder = tempfile.mkdtemp()
     target = os.path.join(folder, "yardstick.so")
-    sources = [str(Path(__file__).with_name(name)) for name in ("maglev_modulo.c", "envoy_tables.c", "dialect_rings.c")]
-    subprocess.run(["cc", "-O3", "-ffp-contract=off", "-shared", "-fPIC", "-o", target, *sources], check=True)
+    names = ("maglev_modulo.c", "envoy_tables.c", "dialect_rings.c", "bulk_loops.c")
+    sources = [str(Path(__file__).with_name(name)) for name in names]
+    subprocess.run(["cc", "-O3", "-ffp-contract=off", "-shared", "-fPIC", "-o", target, *sources, "-lm"], check=True)
     library = ctypes.CDLL(target)
     primes = [p for p in range(2, 312) if all(p % q for q in range(2, p))]
     sines = np.array([int(abs(math.sin(i + 1)) * 2**32) for i in range(64)], np.uint32)
@@ -35,6 +37,13 @@ def maglev_modulo(turns: Any, offset: Any, skip: Any, size: int) -> Any:
     at = [a.ctypes.data_as(ctypes.c_void_p) for a in (table, following, offset, skip, order)]
     _library().fill(*at, ctypes.c_int64(len(order)), ctypes.c_uint64(size))
     return table
+
+
+def bulk_loop(name: str, tickets: Any, out: Any, *rest: Any) -> Callable[[], object]:
+    """A call of a loop of `bulk_loops.c`: tickets (uint64) into `out` (int32), with what it takes besides."""
+    more = [ctypes.c_int64(a) if isinstance(a, int) else a.ctypes.data_as(ctypes.c_void_p) for a in rest]
+    ours = [a.ctypes.data_as(ctypes.c_void_p) for a in (tickets, out)]
+    return functools.partial(_library()[name], *ours, ctypes.c_int64(len(tickets)), *more)
 
 
 def texts(keys: list[bytes]) -> Any:
