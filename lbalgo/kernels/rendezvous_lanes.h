@@ -16,14 +16,16 @@
 #define RACE_MIX1 0xBF58476D1CE4E5B9ULL
 #define RACE_MIX2 0x94D049BB133111EBULL
 
-static inline uint64_t race_draw(uint64_t z) {
+static inline uint64_t race_mix(uint64_t z) {
     z = (z ^ (z >> 30)) * RACE_MIX1;
     z = (z ^ (z >> 27)) * RACE_MIX2;
-    return (z ^ (z >> 31)) >> 12;
+    return z ^ (z >> 31);
 }
 
+static inline uint64_t race_draw(uint64_t z) { return race_mix(z) >> 12; }
+
 /* The draw, and below it the place, 4095 less j. */
-static inline uint64_t race_word(uint64_t z, ptrdiff_t j) { return race_draw(z) << 12 | (uint64_t)(4095 - j); }
+static inline uint64_t race_word(uint64_t z, ptrdiff_t j) { return (race_mix(z) | 4095) - (uint64_t)j; }
 
 static inline ptrdiff_t race_even_portable(const uint64_t *salts, ptrdiff_t size, uint64_t ticket) {
     uint64_t most = 0;
