@@ -53,9 +53,7 @@ def test_the_life_of_a_flow():
             assert (flows.stats().moved > counted.moved) == (trigger[key] == "backend lost")
         after = stages()
         for k, stage in after.items():
-            if k == key and what in ("packet", "opening"):
-                seen.add(((before[k], trigger[k]), stage))
-            elif stage != before[k]:
+            if (k == key and what in ("packet", "opening")) or stage != before[k]:
                 seen.add(((before[k], trigger[k]), stage))
     assert seen == set(draw.FLOW.items())
 
