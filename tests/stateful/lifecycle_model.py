@@ -1,6 +1,6 @@
 """Every state that a small pool can come to, and whether the lifecycle holds in each.
 
-`python -m tests.stateful.lifecycle_model full` (some minutes) searches all that a real `Balancer` with real signals
+`python -m tests.stateful.lifecycle_model full` (some minutes; `long`: most of an hour) searches all that a real `Balancer` with real signals
 can do: backends join and leave, probes and drains say what they like, leases are opened and end in every way, time
 passes. Of every state so reached, and after every move:
 
@@ -245,11 +245,16 @@ QUICK = (
     Size(1, 1, ends=("fail",), warms=False),
     Size(2, 0, probes=(State.HEALTHY, State.UNHEALTHY), drains=False),
 )
+WELL = (State.HEALTHY,)  # probes that only pass: leases, ejections, membership and time
 FULL = (
     Size(1, 2),
     Size(1, 2, warms=False),
-    Size(2, 1, probes=(State.HEALTHY,), drains=False),
-    Size(3, 1, probes=(State.HEALTHY,), drains=False, ends=("succeed",)),
+    Size(2, 2, probes=WELL, drains=False),
+    Size(3, 1, probes=WELL, drains=False),
+)
+LONG = (
+    Size(2, 1, probes=(State.HEALTHY, State.UNHEALTHY), ends=("fail", "drop")),
+    Size(3, 2, probes=WELL, drains=False, ends=("fail",)),
 )
 
 
@@ -260,10 +265,12 @@ def main(sizes):
         found = search(size)
         taken |= found.taken
         well = well and not found.stuck
-        print(f"{size}: {found.states} states, {found.edges} edges, {len(found.stuck)} stuck", flush=True)
+        states = f"{found.states} states ({found.unfolded} by name)"
+        print(f"{size}: {states}, {found.edges} edges, {len(found.stuck)} stuck", flush=True)
     print(f"{len(taken)} of {len(TRANSITIONS)} moves taken")
     return well
 
 
 if __name__ == "__main__":
-    sys.exit(not main(FULL if sys.argv[1:] == ["full"] else QUICK))
+    sizes = {"quick": QUICK, "full": FULL, "long": LONG}
+    sys.exit(not main(sizes[sys.argv[1] if len(sys.argv) > 1 else "quick"]))
