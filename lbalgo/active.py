@@ -23,9 +23,8 @@ try:
     from lbalgo.kernels.balancer import Balancer
     from lbalgo.kernels.combined_loads import CombinedLoad, OverdueLoad, PenaltyLoad
     from lbalgo.kernels.digests import chained, digest32, numbered32, numbered_md5
-    from lbalgo.kernels.engine import Engine, VirtualClock
+    from lbalgo.kernels.engine import Engine, EventQueue, Stations, VirtualClock
     from lbalgo.kernels.estimated_loads import AgeLoad, LatencyLoad
-    from lbalgo.kernels.event_queue import EventQueue
     from lbalgo.kernels.evidence import Evidence
     from lbalgo.kernels.hashing import KeyHasher, mix64, siphash24, xxh64
     from lbalgo.kernels.jump import JumpBuckets, jump
@@ -42,7 +41,6 @@ try:
     from lbalgo.kernels.rendezvous import RendezvousRace
     from lbalgo.kernels.reported_loads import BlendLoad, ReportLoad
     from lbalgo.kernels.ring import Ring
-    from lbalgo.kernels.stations import Stations
     from lbalgo.kernels.streams import Stream
     from lbalgo.kernels.stride import Stride
     from lbalgo.kernels.structure import Cursor, Structure

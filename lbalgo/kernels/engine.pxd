@@ -1,19 +1,17 @@
 cimport cython
-from lbalgo.kernels.event_queue cimport EventQueue, floats, integers
 from lbalgo.kernels.load_picker cimport LoadPicker
 from lbalgo.kernels.loads cimport InFlightCounts, LoadState
 from lbalgo.kernels.pickers cimport TicketPicker
-from lbalgo.kernels.stations cimport BEGAN, CLIENT, KEY, LINKS, NUMBER, SERVER, VERDICT, WORKS, Stations
 from lbalgo.kernels.streams cimport Stream
 
+include "event_queue.pxi"
+include "stations.pxi"
+
 cdef enum:
-    ENDS = 0
-    SHARES = 1
     ANSWERS = 2
     EXPIRES = 3
     PLAN = 4
 cdef enum:
-    KINDS = 3
     KIND = 7
 cdef enum:
     BY_LOAD = 0

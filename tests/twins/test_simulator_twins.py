@@ -9,13 +9,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lbalgo import active
-from lbalgo.reference import streams
-from tests.both import both
+from lbalgo.reference import event_queue, stations, streams
+from tests.both import BUILT, both
 from tests.levels import at_every_level
 
-QUEUES = [module.EventQueue for module in both("event_queue")]
+PARTS = [(event_queue.EventQueue, stations.Stations)]  # compiled, they are in one module with the engine
+if BUILT:
+    from lbalgo.kernels import engine
+
+    PARTS.append((engine.EventQueue, engine.Stations))
+QUEUES = [queue for queue, _ in PARTS]
 STREAMS = [module.Stream for module in both("streams")]
-ROOMS = list(zip(both("event_queue"), both("stations"), strict=True))
 
 
 @pytest.mark.parametrize("kind", QUEUES)
@@ -108,13 +112,13 @@ def visits(draw):
     return list(np.cumsum(gaps)), works, draw(st.integers(1, 3))
 
 
-@pytest.mark.parametrize(("events", "stations"), ROOMS)
+@pytest.mark.parametrize(("queues", "rooms"), PARTS)
 @given(visit=visits())
-def test_sharing_is_fair(events, stations, visit):
+def test_sharing_is_fair(queues, rooms, visit):
     """Against the differential equation, step by step: all present have the same rate, none more than one slot."""
     instants, works, slots = visit
-    queue = events.EventQueue()
-    place = stations.Stations(queue, [slots], [True], [1.0], [-1])
+    queue = queues()
+    place = rooms(queue, [slots], [True], [1.0], [-1])
     ends = {}
     jobs = {}
 

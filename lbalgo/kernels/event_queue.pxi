@@ -1,5 +1,3 @@
-cimport cython
-
 cdef enum:
     WHEN = 0
     WHAT = 1

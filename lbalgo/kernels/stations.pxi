@@ -1,6 +1,3 @@
-cimport cython
-from lbalgo.kernels.event_queue cimport EventQueue, floats, twofold, wider
-
 cdef enum:
     SLOTS = 0
     SHARING = 1
