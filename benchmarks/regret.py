@@ -1,4 +1,4 @@
-"""`python -m benchmarks.regret [--requests N]`: what not knowing costs, beside those who know all, same arrivals.
+"""`python -m benchmarks.regret [--requests N] [policy ...]`: what not knowing costs, beside those who know.
 
 A balancer has to send a request somewhere at once, not knowing how long it will take, and it stays there. Two who need
 not do so, on the same arrivals and the same work:
@@ -11,7 +11,8 @@ not do so, on the same arrivals and the same work:
 
 No mean is below that of the work itself. In the tail the clairvoyant may be beaten, as it lets the longest wait. All of
 20 servers, load .8, work of mean 1: exponential, and lognormal with a squared coefficient of variation of 3.2; means
-over replications with 99 % confidence intervals; *over* is the mean over the clairvoyant's.
+over replications with 99 % confidence intervals; *over* is the mean over the clairvoyant's. Keys, where there are any,
+are ten thousand of equal weight; 20 clients see their own requests only, and five servers each where there are subsets.
 """
 
 from __future__ import annotations
@@ -19,31 +20,124 @@ from __future__ import annotations
 import argparse
 import heapq
 from bisect import insort
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import numpy as np
 
 import lbalgo as lb
 from lbalgo.active import Stream
-from lbalgo.loads import PeakEwma
-from lbalgo.policies import JoinIdleQueue
-from lbalgo.sim import Exponential, LogNormal, Poisson, Scenario, Servers, interval, run
+from lbalgo.loads import Blend, InFlightAge, LatencyEwma, PeakEwma, Reported
+from lbalgo.policies import (
+    C3,
+    AdaptiveChoices,
+    Aperture,
+    BestOf,
+    ByPriority,
+    ByScore,
+    ByZone,
+    DeterministicSubset,
+    JoinIdleQueue,
+    JumpBack,
+    MultiProbe,
+    OrcaWeights,
+    PidWeights,
+    Prequal,
+    RandomSubset,
+    Ringsteady,
+    Rocksteadier,
+    StableTable,
+    Subset,
+    TopK,
+    WeightedByReport,
+)
+from lbalgo.scores import LeastLoad
+from lbalgo.sim import (
+    Exponential,
+    LogNormal,
+    Poisson,
+    Probes,
+    Reports,
+    Scenario,
+    Servers,
+    UniformKeys,
+    feedback,
+    interval,
+    load_report,
+    run,
+)
 from lbalgo.sim.running import ARRIVALS, WORK
 
 SERVERS, LOAD, RUNS, CONFIDENCE = 20, 0.8, 10, 0.99
 SERVICES = {"exponential": Exponential(), "lognormal": LogNormal(1.0, 1.2)}
-POLICIES: dict[str, tuple[Any, int]] = {  # and how many clients there are, each of which sees its own requests only
-    "Random": (lb.Random(), 1),
-    "RoundRobin": (lb.RoundRobin(), 1),
-    "PowerOfTwo": (lb.PowerOfTwo(), 1),
-    "PowerOfTwo by PeakEwma": (lb.PowerOfTwo(load=PeakEwma(100.0, 1.0)), 1),
-    "PowerOfTwo(3)": (lb.PowerOfTwo(3), 1),
-    "JoinIdleQueue": (JoinIdleQueue(), 1),
-    "LeastLoaded": (lb.LeastLoaded(), 1),
-    "RoundRobin, 20 clients": (lb.RoundRobin(), 20),
-    "PowerOfTwo, 20 clients": (lb.PowerOfTwo(), 20),
-    "LeastLoaded, 20 clients": (lb.LeastLoaded(), 20),
+MANY = {"clients": SERVERS}  # each of which sees its own requests only
+TOLD = {"reports": Reports(load_report, period=1.0)}  # by the servers, once a mean service
+KEYED = {"keys": UniformKeys(10_000)}
+
+
+class Subsets:
+    """Two choices for each client among servers of its own; clients are numbered as their pickers are built."""
+
+    def __init__(self, rule: Callable[[int], Any]) -> None:
+        self.rule, self.built = rule, 0
+
+    def build(self, view: Any, *, previous: Any = None) -> Any:
+        client, self.built = self.built % SERVERS, self.built + 1
+        return Subset(lb.PowerOfTwo(), self.rule(client)).build(view)
+
+
+POLICIES: dict[str, dict[str, tuple[Any, dict[str, Any]]]] = {
+    "blind": {
+        "Random": (lb.Random(), {}),
+        "RoundRobin": (lb.RoundRobin(), {}),
+        "WeightedRoundRobin": (lb.WeightedRoundRobin(), {}),
+    },
+    "by the load it sees": {
+        "PowerOfTwo": (lb.PowerOfTwo(), {}),
+        "PowerOfTwo(3)": (lb.PowerOfTwo(3), {}),
+        "PowerOfTwo by PeakEwma": (lb.PowerOfTwo(load=PeakEwma(100.0, 1.0)), {}),
+        "PowerOfTwo by LatencyEwma": (lb.PowerOfTwo(load=LatencyEwma(100.0)), {}),
+        "PowerOfTwo by InFlightAge": (lb.PowerOfTwo(load=InFlightAge()), {}),
+        "PowerOfTwo by Blend": (lb.PowerOfTwo(load=Blend()), TOLD),
+        "LeastLoaded": (lb.LeastLoaded(), {}),
+        "LeastConnections": (lb.LeastConnections(), {}),
+        "AdaptiveChoices": (AdaptiveChoices(Reported(blackout=1.0), service_time=1.0), TOLD),
+        "JoinIdleQueue": (JoinIdleQueue(), {}),
+        "ByScore, two choices": (ByScore((LeastLoad(),), BestOf()), {}),
+        "ByPriority of PowerOfTwo": (ByPriority(lb.PowerOfTwo()), {}),
+        "ByZone of PowerOfTwo": (ByZone(lb.PowerOfTwo(), "here"), {}),
+    },
+    "by what servers say": {
+        "Prequal": (Prequal(age=10.0), {"probes": Probes()}),
+        "C3": (C3(), {"reports": Reports(feedback)}),
+        "WeightedByReport": (WeightedByReport(OrcaWeights(blackout=1.0)), TOLD),
+        "WeightedByReport, PID": (WeightedByReport(PidWeights()), TOLD),
+    },
+    "by key": {
+        "RingHash": (lb.RingHash(), KEYED),
+        "Maglev": (lb.Maglev(), KEYED),
+        "Rendezvous": (lb.Rendezvous(), KEYED),
+        "Jump": (lb.Jump(), KEYED),
+        "JumpBack": (JumpBack(), KEYED),
+        "MultiProbe": (MultiProbe(), KEYED),
+        "StableTable": (StableTable(), KEYED),
+        "HotKeySpread of Maglev": (lb.HotKeySpread(lb.Maglev()), KEYED),
+        "BoundedLoad of RingHash": (lb.BoundedLoad(lb.RingHash()), KEYED),
+        "TopK(3) of Rendezvous": (TopK(lb.Rendezvous()), KEYED),
+    },
+    "20 clients": {
+        "RoundRobin, 20 clients": (lb.RoundRobin(), MANY),
+        "PowerOfTwo, 20 clients": (lb.PowerOfTwo(), MANY),
+        "LeastLoaded, 20 clients": (lb.LeastLoaded(), MANY),
+        "JoinIdleQueue, 20 clients": (JoinIdleQueue(), MANY),
+        "Prequal, 20 clients": (Prequal(age=10.0), {**MANY, "probes": Probes()}),
+        "C3, 20 clients": (C3(clients=SERVERS), {**MANY, "reports": Reports(feedback)}),
+        "Aperture(5), 20 clients": (Subsets(lambda client: Aperture(SERVERS, client, 5)), MANY),
+        "DeterministicSubset(5)": (Subsets(lambda client: DeterministicSubset(5, client)), MANY),
+        "RandomSubset(5)": (Subsets(lambda client: RandomSubset(5, client)), MANY),
+        "Ringsteady(5)": (Subsets(lambda client: Ringsteady(5, client)), MANY),
+        "Rocksteadier(5)": (Subsets(lambda client: Rocksteadier(5, client)), MANY),
+    },
 }
 Trace = tuple[list[float], list[float]]
 
@@ -107,42 +201,50 @@ def measured(times: Sequence[float], ends: Sequence[float], scenario: Scenario) 
     return float(took.mean()), float(np.quantile(took, 0.99, method="inverted_cdf"))
 
 
-def study(service: Any, requests: int) -> dict[str, list[tuple[float, float]]]:
-    """Mean and 99th percentile by who serves or chooses, of each replication."""
+def study(service: Any, requests: int, only: Collection[str] | None = None) -> dict[str, list[tuple[float, float]]]:
+    """Mean and 99th percentile by who serves or chooses (`only`: of these policies), of each replication."""
     duration = requests / (LOAD * SERVERS)
     base = Scenario(
         lb.Random(),
-        (Servers(SERVERS),),
+        (Servers(SERVERS, zone="here"),),
         Poisson(LOAD * SERVERS),
         duration=duration,
         warmup=duration / 5,
         service=service,
     )
+    wanted = {name: case for group in POLICIES.values() for name, case in group.items() if not only or name in only}
     found: dict[str, list[tuple[float, float]]] = {}
     for seed in range(RUNS):
         times, works = trace(base.but(seed=seed))
         for name, rule in (("clairvoyant", clairvoyant), ("one queue", one_queue)):
             found.setdefault(name, []).append(measured(times, rule(times, works, SERVERS), base))
-        for name, (policy, clients) in POLICIES.items():
-            result = run(base.but(policy=policy, clients=clients, seed=seed))
+        for name, (policy, more) in wanted.items():
+            result = run(base.but(policy=policy, seed=seed, **more))
             found.setdefault(name, []).append((result.mean, result.quantile(0.99)))
     return found
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.regret", description=__doc__.split("\n\n")[0])
-    parser.add_argument("--requests", type=int, default=100_000, help="of each replication (100000)")
+    parser.add_argument("--requests", type=int, default=20_000, help="of each replication (20000)")
+    parser.add_argument("only", nargs="*", metavar="policy", help="which policies, by their names in the table (all)")
     options = parser.parse_args()
+    how = {name: group for group, policies in POLICIES.items() for name in policies}
+    for name in options.only:
+        if name not in how:
+            parser.error(f"{name!r} is none of {', '.join(how)}")
     for name, service in SERVICES.items():
-        found = study(service, options.requests)
+        found = study(service, options.requests, options.only)
         best = [mean for mean, _ in found["clairvoyant"]]
-        print(f"| {name + ' work':<24} | {'mean':<15} | {'p99':<15} | {'over':<15} |")
-        print("|" + "-" * 26 + 3 * ("|" + "-" * 17) + "|")
+        print(f"| {name + ' work':<26} | {'chooses':<19} | {'mean':<15} | {'p99':<15} | {'over':<15} |")
+        print(f"|{'-' * 28}|{'-' * 21}" + 3 * ("|" + "-" * 17) + "|")
         for who, values in found.items():
             means, tails = zip(*values, strict=True)
             over = [mean / least for mean, least in zip(means, best, strict=True)]
             cells = [str(interval(column, CONFIDENCE)) for column in (means, tails, over)]
-            print(f"| {who:<24} | {cells[0]:<15} | {cells[1]:<15} | {cells[2]:<15} |")
+            print(
+                f"| {who:<26} | {how.get(who, ''):<19} | {cells[0]:<15} | {cells[1]:<15} | {cells[2]:<15} |", flush=True
+            )
         print()
 
 

@@ -38,7 +38,7 @@ if not cython.compiled:
 
 LINE = 64  # bytes of a cache line
 LEAST = 16  # pages, and events there is room for at first
-CROWD = 1.5  # events in a day; the best of 0.35 to 2.5
+CROWD = 0.75  # events in a day; the best of 0.4 to 1.5
 FINEST = 2.0**44  # days until the last event that is known when the calendar is laid out, at most
 
 
