@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from types import ModuleType
 
-from . import affinity, build, bulk, compat, dialects, lease, loads, scalar
+from . import affinity, build, bulk, compat, dialects, lease, loads, scalar, simulator
 from .timing import Bar, Case, measure
 
 TABLES: dict[str, ModuleType] = {
@@ -16,8 +16,9 @@ TABLES: dict[str, ModuleType] = {
     "loads": loads,
     "compat": compat,
     "dialects": dialects,
+    "simulator": simulator,
 }
-SLOW = ("build", "compat", "dialects")  # calls of milliseconds: fewer rounds, longer slices
+SLOW = ("build", "compat", "dialects", "simulator")  # calls of milliseconds: fewer rounds, longer slices
 
 
 def bars(table: str) -> tuple[Bar, ...]:

@@ -13,7 +13,7 @@ each job ended and answers for the request.
 
 This one text is both twins, as in `lbalgo.reference.pickers`; types are in `kernels/engine.pxd`.
 
-Costs: about 40 ns an event where compiled pickers choose; memory 200 bytes a request in flight.
+Costs: about 45 ns an event where compiled pickers choose; memory 200 bytes a request in flight.
 """
 
 from __future__ import annotations

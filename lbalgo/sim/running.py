@@ -5,7 +5,7 @@ chooses. Pickers with nothing around them the engine calls by itself; for all el
 client, told virtual time. Which of the two it is cannot be seen in a result, only in how long it takes: tests compare
 them bit for bit.
 
-Costs: about 60 ns an event where compiled pickers choose, 300 where a `Balancer` does, more if it has signals
+Costs: about 45 ns an event where compiled pickers choose, 300 where a `Balancer` does, more if it has signals
 (`python -m benchmarks.simulator`).
 """
 
