@@ -16,7 +16,7 @@ import numpy as np
 import xxhash
 
 import lbalgo as lb
-from lbalgo.active import JumpBuckets, RendezvousRace, lanes
+from lbalgo.active import JumpBuckets, RendezvousRace, Ring, lanes
 
 from .scalar import KEYS, XXH64
 from .timing import Bar, Case, over_keys, statement
@@ -28,6 +28,8 @@ STREAM = "C loop, read 8 bytes, write 4"
 NUMPY = "numpy table[tickets % M], 1e6 tickets, M={}"
 TABLE = "Maglev, 1e6 tickets, M={}"
 JUMP, RACE, LOGS = "jump, N=1000: {}", "rendezvous, N=1000: {}", "weighted rendezvous, N=1000: {}"
+RING, SEARCH = "ring of {} points", "numpy owners[searchsorted(points, tickets)], {} points"
+POINTS = (1_000, 100_000, 1_000_000)
 LOOP = "C loop"
 CLOCK, FEW = "100 ns by the clock", "{}, 16 tickets, the call"
 PICK = "Rendezvous of equal weights, N={}, the pick: {}"
@@ -36,6 +38,7 @@ MOST = {"avx2": (1 / 4.5, 1 / 1.7), "avx512": (1 / 7, 1 / 4.5)}  # jump, rendezv
 BARS = (
     *[Bar(TABLE.format(size), NUMPY.format(size), 0.30) for size in SIZES],
     *[Bar(TABLE.format(size), STREAM, 4.0) for size in SIZES],
+    *[Bar(RING.format(points), SEARCH.format(points), 1 / 12) for points in POINTS],
     *[Bar(JUMP.format(name), JUMP.format(LOOP), MOST[name][0]) for name in lanes.levels()[1:]],
     *[Bar(RACE.format(name), RACE.format(LOOP), MOST[name][1]) for name in lanes.levels()[1:]],
     *[Bar(LOGS.format(name), LOGS.format(LOOP), 1 / 3) for name in lanes.levels()],
@@ -59,6 +62,16 @@ def cases() -> list[Case]:
         assert (pick_many(tickets) == table[tickets % modulus]).all()
         out.append(statement(NUMPY.format(size), "table[t % m]", MANY, table=table, t=tickets, m=modulus))
         out.append(statement(TABLE.format(size), "f(t)", MANY, f=pick_many, t=tickets))
+    few = tickets[: MANY // 5]  # NumPy takes a quarter of a second for all
+    for n in POINTS:
+        points, owners = np.sort(rng.integers(0, 2**64, n, dtype=np.uint64)), rng.integers(0, 100, n).astype(np.int32)
+        slots, names = np.empty(len(few), np.int32), {"t": few, "p": points, "o": owners}
+        ring = Ring(points, owners, 100)
+        ring.slot_many(few, slots)
+        assert (slots == owners.take(np.searchsorted(points, few), mode="wrap")).all()
+        search = "o.take(s(p, t), mode='wrap')"
+        out.append(statement(SEARCH.format(n), search, len(few), s=np.searchsorted, **names))
+        out.append(statement(RING.format(n), "f(t, o)", len(few), f=ring.slot_many, t=few, o=slots))
     salts, weights = rng.integers(0, 2**64, 1000, dtype=np.uint64), 1.0 + np.arange(1000) % 3
     mantissas, exponents = np.frexp(weights)
     equal = RendezvousRace(salts, range(1000), np.full(1000, 0.5), np.zeros(1000, int), 1000)
