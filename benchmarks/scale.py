@@ -162,8 +162,9 @@ def plot(found: dict[str, list[Point]], path: str) -> None:
 
     figure, axes = plt.subplots(1, 2, figsize=(13, 6), layout="constrained")
     for axis, of, title in zip(axes, ("pick", "build"), ("ns a pick", "ns a build"), strict=True):
-        for name, points in found.items():
-            axis.loglog([p.n for p in points], [getattr(p, of) for p in points], marker="o", label=name)
+        for at, (name, points) in enumerate(found.items()):
+            style = "-" if at < 10 else "--"  # there are ten colours
+            axis.loglog([p.n for p in points], [getattr(p, of) for p in points], style, marker="o", label=name)
         axis.set(xlabel="backends", title=title)
         axis.grid(alpha=0.3)
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
