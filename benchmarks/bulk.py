@@ -6,12 +6,12 @@ import numpy as np
 
 import lbalgo as lb
 
-from . import bulk_kernels
-from .scalar import KEYED, KEYS, POLICIES, pool
+from . import bulk_kernels, bulk_keys
+from .scalar import KEYED, POLICIES, pool
 from .timing import Case, statement
 
 BATCH = 65536
-BARS = bulk_kernels.BARS
+BARS = bulk_kernels.BARS + bulk_keys.BARS
 
 
 def cases(quick: bool) -> list[Case]:
@@ -22,7 +22,6 @@ def cases(quick: bool) -> list[Case]:
     out = [
         statement("null: tickets.copy()", "f()", BATCH, f=tickets.copy),
         statement("numpy table[tickets % M]", "table[t % m]", BATCH, table=table, t=tickets, m=np.uint64(65537)),
-        statement("hash_many (list of str16)", "f(k)", len(KEYS), f=lb.hash_many, k=KEYS),
     ]
     for n in (100,) if quick else (10, 100, 1000):
         for name, policy in POLICIES.items():
@@ -32,4 +31,4 @@ def cases(quick: bool) -> list[Case]:
             batch = tickets[: BATCH >> 4] if name == "Rendezvous" else tickets
             label = f"{name}, N={n}" + ("" if name in KEYED else " (sequence or draw)")
             out.append(statement(label, "f(t)", len(batch), f=picker.pick_many, t=batch))
-    return out + bulk_kernels.cases()
+    return out + bulk_kernels.cases() + bulk_keys.cases()

@@ -19,7 +19,7 @@ import numpy as np
 def _library() -> ctypes.CDLL:
     folder = tempfile.mkdtemp()
     target = os.path.join(folder, "yardstick.so")
-    names = ("maglev_modulo.c", "envoy_tables.c", "dialect_rings.c", "bulk_loops.c")
+    names = ("maglev_modulo.c", "envoy_tables.c", "dialect_rings.c", "bulk_loops.c", "hash_loops.c")
     sources = [str(Path(__file__).with_name(name)) for name in names]
     subprocess.run(["cc", "-O3", "-ffp-contract=off", "-shared", "-fPIC", "-o", target, *sources, "-lm"], check=True)
     library = ctypes.CDLL(target)
@@ -39,11 +39,11 @@ def maglev_modulo(turns: Any, offset: Any, skip: Any, size: int) -> Any:
     return table
 
 
-def bulk_loop(name: str, tickets: Any, out: Any, *rest: Any) -> Callable[[], object]:
-    """A call of a loop of `bulk_loops.c`: tickets (uint64) into `out` (int32), with what it takes besides."""
+def bulk_loop(name: str, given: Any, out: Any, *rest: Any, n: int | None = None) -> Callable[[], object]:
+    """A call of a loop of `bulk_loops.c` or `hash_loops.c`: `n` (or all) of what is given, and what it takes besides."""
     more = [ctypes.c_int64(a) if isinstance(a, int) else a.ctypes.data_as(ctypes.c_void_p) for a in rest]
-    ours = [a.ctypes.data_as(ctypes.c_void_p) for a in (tickets, out)]
-    return functools.partial(_library()[name], *ours, ctypes.c_int64(len(tickets)), *more)
+    ours = [a.ctypes.data_as(ctypes.c_void_p) for a in (given, out)]
+    return functools.partial(_library()[name], *ours, ctypes.c_int64(len(given) if n is None else n), *more)
 
 
 def texts(keys: list[bytes]) -> Any:

@@ -6,13 +6,14 @@ A kernel reads memory without looking, so what it reads is looked at here, for b
 from __future__ import annotations
 
 from operator import index
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
 from lbalgo.errors import ConfigError
 
 WORD = (1 << 64) - 1
+MOST_RUNE = 0x10FFFF  # the last code point
 DIGESTS = (  # 32-bit hashes by the kinds of the kernel; of MD5 the first word, of SHA-256 the last, little-endian
     "md5",
     "sha256",
@@ -161,6 +162,31 @@ def spans_of(data: Any, offsets: Any) -> None:
     array("offsets", offsets, np.int64)
     if len(offsets) == 0 or offsets[0] < 0 or offsets[-1] > size or (offsets[1:] < offsets[:-1]).any():
         raise ConfigError("offsets", offsets, f"must ascend within [0, {size}]")
+
+
+def cells_of(data: Any, dtype: type[np.generic], width: Any, out: Any) -> None:
+    """Checks that `data`, a contiguous array of `dtype`, has `width` items for each of `out`, a uint64 array.
+
+    Raises
+    ------
+    ConfigError : it has not, or an array is another.
+    """
+    size, cells = len(array("data", data, dtype)), len(array("out", out, np.uint64))
+    if width < 1 or size != width * cells:
+        raise ConfigError("width", width, f"must be at least 1, and times {cells} be {size}")
+    array("out", out, np.uint64, cells)
+
+
+def no_text(data: Any, start: int, size: int) -> NoReturn:
+    """Refuses so many code points from `start` on, of which one has no UTF-8 form.
+
+    Raises
+    ------
+    ConfigError : always; the value is the text, or the first number in it that is no code point.
+    """
+    runes = data[start : start + size].tolist()
+    beyond = [rune for rune in runes if rune > MOST_RUNE]
+    raise ConfigError("key", beyond[0] if beyond else "".join(map(chr, runes)), "must have a UTF-8 form")
 
 
 def hasher_parts(kind: Any, seed: Any, k0: Any, k1: Any, function: Any) -> tuple[int, int, int, int, Any]:

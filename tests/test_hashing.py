@@ -32,6 +32,13 @@ def test_many_keys_equal_each_key(hasher):
     assert lb.hash_many((t for t in TEXTS), **how).tolist() == one_by_one(TEXTS, **how)
     assert lb.hash_many(np.array(TEXTS), **how).tolist() == one_by_one(TEXTS, **how)
     assert lb.hash_many(np.array(binary), **how).tolist() == one_by_one(binary, **how)
+    for texts in (
+        np.array(TEXTS, ">U100"),
+        np.array(TEXTS)[::2],
+        np.array([b"a\0b", b"", b"\0"]),
+        np.array(["a\0b", ""]),
+    ):
+        assert lb.hash_many(texts, **how).tolist() == one_by_one(texts.tolist(), **how)
     for dtype in ("u1", "u2", "u4", "u8", "i1", "i2", "i4", "i8", ">u8", ">i4"):
         top = int(np.iinfo(dtype).max)
         assert lb.hash_many(np.array([0, 1, top], dtype), **how).tolist() == one_by_one([0, 1, top], **how)
@@ -84,6 +91,8 @@ def test_a_pair_of_keys_is_no_offset_buffer():
         ((np.arange(3), [0, 8]), "keys"),
         ((np.zeros((2, 2), np.uint8), [0, 4]), "keys"),
         (np.ma.array([1, 2], mask=[0, 1]), "keys"),
+        (np.array(["a", "b\ud800"]), "key"),
+        (np.array([0x110000], np.uint32).view("U1"), "key"),
     ],
 )
 def test_collections_that_are_refused_by_name(keys, parameter):

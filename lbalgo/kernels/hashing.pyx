@@ -11,11 +11,14 @@ from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_CheckExact, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.unicode cimport PyUnicode_Check
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy
+
+from lbalgo.kernels.lanes cimport lanes_in_use
 
 import numpy as np
 
-from lbalgo.columns import array, hasher_parts, spans_of, word
+from lbalgo.columns import array, cells_of, hasher_parts, no_text, spans_of, word
 from lbalgo.errors import ConfigError
 
 cnp.import_array()
@@ -28,6 +31,20 @@ cdef extern from "Python.h":
     bint PyUnicode_IS_COMPACT_ASCII(object o)
     Py_ssize_t PyUnicode_GET_LENGTH(object o)
     void *PyUnicode_DATA(object o)
+    Py_ssize_t PySequence_Fast_GET_SIZE(object o)
+    void *PySequence_Fast_GET_ITEM(object o, Py_ssize_t i)
+    bint ascii_text "PyUnicode_CheckExact" (void *o)
+    bint ascii_compact "PyUnicode_IS_COMPACT_ASCII" (void *o)
+    Py_ssize_t ascii_length "PyUnicode_GET_LENGTH" (void *o)
+    void *ascii_data "PyUnicode_DATA" (void *o)
+
+cdef extern from "hashing_lanes.h" nogil:
+    void xxh64_words(int level, const uint64_t *words, uint64_t *out, Py_ssize_t n, uint64_t seed) noexcept
+    void prefetch(const void *where) noexcept
+    Py_ssize_t utf8_of(int level, const uint32_t *runes, Py_ssize_t n, uint8_t *out) noexcept
+
+cdef enum:
+    AHEAD = 8  # keys of a sequence fetched ahead
 
 
 cdef inline uint64_t rotl(uint64_t x, int r) noexcept nogil:
@@ -211,9 +228,9 @@ cdef class KeyHasher:
         cdef Py_ssize_t i, n = v.shape[0]
         cdef uint64_t[::1] o = array("out", out, np.uint64, n)
         if self.kind == KIND_XXH64:
-            with nogil:
-                for i in range(n):
-                    o[i] = c_xxh64(<const uint8_t *>&v[i], 8, self.seed)
+            if n:
+                with nogil:
+                    xxh64_words(lanes_in_use, &v[0], &o[0], n, self.seed)
         else:
             for i in range(n):
                 o[i] = self.digest(<const uint8_t *>&v[i], 8)
@@ -234,10 +251,75 @@ cdef class KeyHasher:
             for i in range(n):
                 o[i] = self.digest(base + e[i], e[i + 1] - e[i])
 
+    def cells(self, data, Py_ssize_t width, out):
+        """Hashes of keys of `width` bytes each, of a contiguous uint8 array, without the NULs at their ends."""
+        cells_of(data, np.uint8, width, out)
+        cdef const uint8_t[::1] raw = data
+        cdef uint64_t[::1] o = array("out", out, np.uint64)
+        cdef Py_ssize_t i, size, n = o.shape[0]
+        cdef const uint8_t *at = &raw[0] if n else NULL
+        if self.kind == KIND_XXH64:
+            with nogil:
+                for i in range(n):
+                    size = width
+                    while size and not at[size - 1]:
+                        size -= 1
+                    o[i] = c_xxh64(at, size, self.seed)
+                    at += width
+        else:
+            for i in range(n):
+                size = width
+                while size and not at[size - 1]:
+                    size -= 1
+                o[i] = self.digest(at, size)
+                at += width
+
+    def runes(self, data, Py_ssize_t width, out):
+        """Hashes of texts of `width` code points each, of a contiguous uint32 array, without the NULs at their ends."""
+        cells_of(data, np.uint32, width, out)
+        cdef const uint32_t[::1] raw = data
+        cdef uint64_t[::1] o = array("out", out, np.uint64)
+        cdef Py_ssize_t i, size, length = 0, n = o.shape[0]
+        cdef const uint32_t *at = &raw[0] if n else NULL
+        cdef uint8_t *text = <uint8_t *>malloc(4 * width)
+        if text is NULL:
+            raise MemoryError
+        try:
+            with nogil:
+                for i in range(n):
+                    size = width
+                    while size and not at[size - 1]:
+                        size -= 1
+                    length = utf8_of(lanes_in_use, at, size, text)
+                    if length < 0:
+                        break
+                    if self.kind == KIND_XXH64:
+                        o[i] = c_xxh64(text, length, self.seed)
+                    else:
+                        with gil:
+                            o[i] = self.digest(text, length)
+                    at += width
+            if length < 0:
+                no_text(data, at - &raw[0], size)
+        finally:
+            free(text)
+
     def sequence(self, keys, out):
         """Hashes of a sequence of keys of any kind, into a uint64 array."""
-        cdef tuple given = tuple(keys)
-        cdef uint64_t[::1] o = array("out", out, np.uint64, len(given))
-        cdef Py_ssize_t i
-        for i in range(len(given)):
-            o[i] = self.hash(given[i])
+        given = keys if type(keys) is list or type(keys) is tuple else tuple(keys)
+        cdef Py_ssize_t i = 0, n = PySequence_Fast_GET_SIZE(given)
+        cdef uint64_t[::1] o = array("out", out, np.uint64, n)
+        cdef void *key
+        if self.kind == KIND_XXH64:
+            while i < n:  # plain ASCII, for which nobody's code runs
+                key = PySequence_Fast_GET_ITEM(given, i)
+                if i + AHEAD < n:
+                    prefetch(PySequence_Fast_GET_ITEM(given, i + AHEAD))
+                if not (ascii_text(key) and ascii_compact(key)):
+                    break
+                o[i] = c_xxh64(<const uint8_t *>ascii_data(key), ascii_length(key), self.seed)
+                i += 1
+        rest = tuple(given) if i < n else ()  # a hash that is a function may change the list
+        while i < n:
+            o[i] = self.hash(rest[i])
+            i += 1

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from lbalgo.columns import array, hasher_parts, spans_of, word
+from lbalgo.columns import array, cells_of, hasher_parts, no_text, spans_of, word
 from lbalgo.errors import ConfigError
 
 GAMMA = 0x9E3779B97F4A7C15  # SplitMix64's increment, 2**64 / golden ratio
@@ -161,6 +161,24 @@ class KeyHasher:
         raw = bytes(data)
         for i, (a, b) in enumerate(pairwise(offsets.tolist())):
             out[i] = self._digest(raw[a:b])
+
+    def cells(self, data: Any, width: int, out: Any) -> None:
+        """Hashes of keys of `width` bytes each, of a contiguous uint8 array, without the NULs at their ends."""
+        cells_of(data, np.uint8, width, out)
+        for i in range(len(out)):
+            out[i] = self._digest(data[i * width : (i + 1) * width].tobytes().rstrip(b"\0"))
+
+    def runes(self, data: Any, width: int, out: Any) -> None:
+        """Hashes of texts of `width` code points each, of a contiguous uint32 array, without the NULs at their ends."""
+        cells_of(data, np.uint32, width, out)
+        for i in range(len(out)):
+            text = data[i * width : (i + 1) * width]
+            size = int(np.flatnonzero(text)[-1]) + 1 if text.any() else 0
+            try:
+                raw = "".join(map(chr, text[:size].tolist())).encode()
+            except ValueError:
+                no_text(data, i * width, size)
+            out[i] = self._digest(raw)
 
     def sequence(self, keys: Iterable[Any], out: Any) -> None:
         """Hashes of a sequence of keys of any kind, into a uint64 array."""

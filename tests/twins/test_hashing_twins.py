@@ -7,8 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lbalgo.active import lanes
 from lbalgo.kernels import hashing as compiled
 from lbalgo.reference import hashing as plain
+from tests.levels import at_every_level
 
 KINDS = range(4)
 WORDS = st.integers(0, 2**64 - 1)
@@ -118,6 +120,64 @@ def test_spans(data, cuts, kind, seed):
         if done is None:
             assert out.tolist() == [machine(data[a:b]) for a, b in itertools.pairwise(edges)]
     assert results[0] == results[1]
+
+
+NULS = st.one_of(st.binary(max_size=40), st.lists(st.sampled_from([0, 0, 0, 65, 255]), max_size=9).map(bytes))
+
+
+@given(st.lists(NULS, max_size=12), st.integers(1, 40), st.sampled_from(KINDS), WORDS)
+def test_cells(keys, width, kind, seed):
+    cells = [key[:width].ljust(width, b"\0") for key in keys]
+    data = np.frombuffer(b"".join(cells), np.uint8)
+    results = []
+    for machine in machines(kind, seed, 1, 2):
+        out = np.zeros(len(keys), np.uint64)
+        results.append((outcome(machine.cells, data, width, out), out.tolist()))
+        if results[-1][0] is None:
+            assert out.tolist() == [machine(cell.rstrip(b"\0")) for cell in cells]
+    assert results[0] == results[1]
+
+
+RUNES = st.one_of(
+    st.integers(0, 0x7F), st.just(0), st.integers(0x80, 0xD7FF), st.integers(0xE000, 0x10FFFF),
+    st.sampled_from([0x7F, 0x80, 0x7FF, 0x800, 0xD7FF, 0xE000, 0xFFFF, 0x10000, 0x10FFFF]),
+)  # fmt: skip
+NO_RUNES = st.one_of(st.integers(0xD800, 0xDFFF), st.sampled_from([0xD800, 0xDFFF, 0x110000, 2**32 - 1]))
+
+
+@given(
+    st.integers(1, 6),
+    st.lists(st.lists(RUNES, max_size=6), max_size=8),
+    st.one_of(st.none(), st.tuples(st.integers(0, 50), NO_RUNES)),
+    st.sampled_from(KINDS),
+    WORDS,
+)
+def test_runes(width, texts, wrong, kind, seed):
+    cells = [(text[:width] + [0] * width)[:width] for text in texts]
+    data = np.array(cells, np.uint32).reshape(-1)
+    if wrong and len(data):
+        data[wrong[0] % len(data)] = wrong[1]
+    results = []
+    for machine in machines(kind, seed, 1, 2):
+        out = np.zeros(len(cells), np.uint64)
+        results.append((outcome(machine.runes, data, width, out), out.tolist()))
+        if results[-1][0] is None:
+            assert not (wrong and len(data))
+            assert out.tolist() == [machine("".join(map(chr, cell)).rstrip("\0")) for cell in cells]
+        elif wrong:
+            assert results[-1][0][1][0] in ("key", "hasher")
+    assert results[0] == results[1]
+
+
+@given(st.lists(WORDS, max_size=70), WORDS)
+def test_words_at_every_level(words, seed):
+    def digests():
+        out = np.zeros(len(words), np.uint64)
+        compiled.KeyHasher(0, seed).words(np.array(words, np.uint64), out)
+        return out.tolist()
+
+    expected = [plain.xxh64(word.to_bytes(8, "little"), seed) for word in words]
+    assert at_every_level(digests) == [expected] * len(lanes.levels())
 
 
 @pytest.mark.parametrize("value", [-1, 2**64, True, None, 1.0, "1", np.uint64(1)])
