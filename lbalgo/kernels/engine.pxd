@@ -11,6 +11,8 @@ cdef enum:
     ANSWERS = 2
     EXPIRES = 3
     PLAN = 4
+    REACHES = 5
+    RETURNS = 6
 cdef enum:
     KIND = 7
 cdef enum:
@@ -36,7 +38,7 @@ cdef class Engine:
     cdef readonly Stations stations
     cdef readonly VirtualClock clock
     cdef object feed, take, names, acquire, done
-    cdef public object course
+    cdef public object course, net
     cdef readonly double stop, warm, now
     cdef Stream coins
     cdef readonly long long events, arrived, ended, refused, moved, repeated
@@ -79,12 +81,16 @@ cdef class Engine:
     cdef inline Py_ssize_t _job(self, Py_ssize_t client, long long number) except -2
     @cython.locals(owner=cython.longlong)
     cdef inline void _place(self, Py_ssize_t job, Py_ssize_t server, long long number) noexcept
-    @cython.locals(server=Py_ssize_t, code=int)
+    @cython.locals(link=Py_ssize_t, takes=double)
     cpdef inline int send(self, Py_ssize_t job, double work) except -1
+    @cython.locals(server=Py_ssize_t, code=int)
+    cdef inline int _reach(self, Py_ssize_t job, double work) except -1
     cdef int _answer(self, Py_ssize_t job, long long code, double after) except -1
     cpdef expire(self, Py_ssize_t job, double when)
-    @cython.locals(server=Py_ssize_t, at=Py_ssize_t, began=double, number=cython.longlong)
+    @cython.locals(link=Py_ssize_t, server=Py_ssize_t, takes=double)
     cdef inline int _over(self, Py_ssize_t job, long long code) except -1
+    @cython.locals(server=Py_ssize_t, at=Py_ssize_t, began=double, number=cython.longlong)
+    cdef inline int _home(self, Py_ssize_t job, long long code) except -1
     @cython.locals(server=Py_ssize_t, began=double, by_load=LoadPicker, told=LoadState)
     cpdef inline int tell(self, Py_ssize_t job, long long code) except -1
     cpdef inline int record(self, Py_ssize_t client, long long number, Py_ssize_t server, double began, long long code) except -1

@@ -35,10 +35,10 @@ if not cython.compiled:
     from lbalgo.reference.load_picker import LoadPicker
     from lbalgo.reference.loads import InFlightCounts, LoadState
     from lbalgo.reference.pickers import TicketPicker
-    from lbalgo.reference.stations import BEGAN, CLIENT, KEY, LINKS, NUMBER, SERVER, VERDICT, WORKS, Stations
+    from lbalgo.reference.stations import BEGAN, CLIENT, KEY, LINKS, NUMBER, SERVER, VERDICT, WORK, WORKS, Stations
     from lbalgo.reference.streams import Stream
 
-    ENDS, SHARES, ANSWERS, EXPIRES, PLAN = range(5)  # kinds of event; the first two are the stations' own
+    ENDS, SHARES, ANSWERS, EXPIRES, PLAN, REACHES, RETURNS = range(7)  # kinds of event; the stations' own come first
     KINDS, KIND = 3, 7  # bits of an event's integer that say which kind, and their mask
     BY_LOAD, BY_TICKET, BY_PICK, BY_CALL = range(4)  # who chooses
     SUCCESS, CODES = 0, 7  # the code of that outcome, and how many there are
@@ -86,6 +86,7 @@ class Engine:
     counts : measured requests by outcome code.
     moved, repeated : requests whose key was seen before, and those of them that went elsewhere than the last one.
     rows : None, or a list to which a tuple for each request is added.
+    net : None, or what says how long a request of a client is under way to a server, `there`, and its answer, `back`.
     """
 
     def __init__(
@@ -123,6 +124,7 @@ class Engine:
         self.acquire: Any = None
         self.done: Any = None
         self.course: Any = None
+        self.net: Any = None
         self.failing, self.faulty = floats(n), floats(n)  # by server, chance to fail at once, and at the end
         self.fails_after, self.fail_code, self.fault_code = floats(n), integers(n), integers(n)
         self.cold, self.cooling = floats(n), floats(n)  # extra work of a cold server, and what is left of it by request
@@ -215,6 +217,12 @@ class Engine:
             elif kind == EXPIRES:
                 if stations.links[LINKS * who + NUMBER] == stamp and self.courses[who] is not None:
                     self.course.expired(self.courses[who], who)
+            elif kind == REACHES:
+                if stations.links[LINKS * who + NUMBER] == stamp:
+                    self._reach(who, stations.works[WORKS * who + WORK])
+            elif kind == RETURNS:
+                if stations.links[LINKS * who + NUMBER] == stamp:
+                    self._home(who, stations.links[LINKS * who + VERDICT])
             else:
                 plan, self.plans[who] = self.plans[who], None
                 self.unplanned.append(who)
@@ -226,7 +234,8 @@ class Engine:
     def _look(self) -> None:
         """Whether the short way may be taken, that of `_enter` and `_exit`: the same, less what nobody would see."""
         watched = self.timed or self.silent or self.touched or self.keyed or self.rows is not None
-        self.plain = self.sole is not None and not watched and self.course is None and self.costs is None
+        self.plain = self.sole is not None and not watched and self.costs is None
+        self.plain = self.plain and self.course is None and self.net is None
 
     def _enter(self) -> int:
         """`_arrive`, where it is so."""
@@ -355,6 +364,16 @@ class Engine:
             self.owners[number] = server
 
     def send(self, job: int, work: float) -> int:
+        """The job leaves for its server."""
+        if self.net is None:
+            return self._reach(job, work)
+        link = LINKS * job
+        self.stations.works[WORKS * job + WORK] = work
+        takes = self.net.there(self.stations.links[link + CLIENT], self.stations.links[link + SERVER])
+        self.queue.push(self.now + takes, REACHES | job << KINDS, self.stations.links[link + NUMBER])
+        return 0
+
+    def _reach(self, job: int, work: float) -> int:
         """The job arrives at its server."""
         server = self.stations.links[LINKS * job + SERVER]
         self.received[server] += 1
@@ -382,8 +401,19 @@ class Engine:
 
     def _over(self, job: int, code: int) -> int:
         """A server has answered."""
-        server = self.stations.links[LINKS * job + SERVER]
+        link = LINKS * job
+        server = self.stations.links[link + SERVER]
         self.answered[code * self.stations.servers + server] += 1
+        if self.net is None:
+            return self._home(job, code)
+        self.stations.links[link + VERDICT] = code
+        takes = self.net.back(self.stations.links[link + CLIENT], server)
+        self.queue.push(self.now + takes, RETURNS | job << KINDS, self.stations.links[link + NUMBER])
+        return 0
+
+    def _home(self, job: int, code: int) -> int:
+        """The client has the answer."""
+        server = self.stations.links[LINKS * job + SERVER]
         if self.course is not None:
             course = self.courses[job]
             if course is not None:

@@ -327,6 +327,14 @@ class Stations:
         """Jobs waiting or being served."""
         return self.counts[COUNTS * server + PRESENT]  # type: ignore[no-any-return]
 
+    def up(self, server: int) -> bool:
+        """Whether the server is there."""
+        return bool(self.counts[COUNTS * server + UP])
+
+    def speed(self, server: int) -> float:
+        """Work a second that each of its slots does."""
+        return self.rare[RARE * server + SPEED]  # type: ignore[no-any-return]
+
     def most(self, server: int) -> int:
         """The most jobs there have been at once."""
         return self.counts[COUNTS * server + MOST]  # type: ignore[no-any-return]

@@ -3,10 +3,12 @@
 from lbalgo.active import Stream
 from lbalgo.sim.arrivals import Bursts, Paced, Poisson, Ramp
 from lbalgo.sim.changes import Cold, Crash, FailFast, Faulty, Join, Leave, Slow, Weigh, deploy
+from lbalgo.sim.checking import Checks
 from lbalgo.sim.courses import Hedge, Retries, Timeout
 from lbalgo.sim.distributions import Bimodal, Constant, Exponential, LogNormal, Pareto, Sampled
 from lbalgo.sim.intervals import Interval, interval
 from lbalgo.sim.keys import HotKey, KeySequence, UniformKeys, ZipfKeys
+from lbalgo.sim.network import Network, Path
 from lbalgo.sim.reading import read_toml
 from lbalgo.sim.result import Result
 from lbalgo.sim.running import run
@@ -20,6 +22,7 @@ __all__ = [
     "Bimodal",
     "Board",
     "Bursts",
+    "Checks",
     "Cold",
     "Constant",
     "Crash",
@@ -34,8 +37,10 @@ __all__ = [
     "KeySequence",
     "Leave",
     "LogNormal",
+    "Network",
     "Paced",
     "Pareto",
+    "Path",
     "Poisson",
     "Probes",
     "Ramp",

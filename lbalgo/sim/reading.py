@@ -18,10 +18,12 @@ import lbalgo.signals
 from lbalgo.errors import ConfigError, LBError
 from lbalgo.sim.arrivals import read_arrivals
 from lbalgo.sim.changes import read_changes
+from lbalgo.sim.checking import Checks
 from lbalgo.sim.courses import Hedge, Retries, Timeout
 from lbalgo.sim.distributions import read_distribution
 from lbalgo.sim.keys import read_keys
 from lbalgo.sim.named import named
+from lbalgo.sim.network import Network, Path
 from lbalgo.sim.scenario import Board, Scenario
 from lbalgo.sim.servers import Servers
 from lbalgo.sim.telling import Probes, Reports, feedback, load_report, probe
@@ -88,6 +90,13 @@ def _servers(name: str, data: Any) -> Any:
     if isinstance(data, int):
         return data
     return tuple(_table(f"{name}[{i}]", group, Servers) for i, group in enumerate(_list(name, data)))
+
+
+def _network(name: str, data: Any) -> Any:
+    """A network, or the one path of all, which needs no list."""
+    if isinstance(data, Mapping) and "paths" not in data:
+        return Network((_table(name, data, Path),))
+    return _table(name, data, Network)
 
 
 def _one(kind: type[Any]) -> Callable[[str, Any], Any]:
@@ -183,6 +192,8 @@ READERS: dict[str, Callable[[str, Any], Any]] = {
     "hedge": _one(Hedge),
     "reports": _telling(Reports),
     "probes": _telling(Probes),
+    "network": _network,
+    "checks": _one(Checks),
     "board": _one(Board),
     "signals": _machines(lbalgo.signals, "observe"),
     "gates": _machines(lbalgo.gates, "admit", "pick"),

@@ -32,15 +32,17 @@ from lbalgo.active import (
 from lbalgo.errors import ConfigError, NoBackend
 from lbalgo.estimators import LogHistogram
 from lbalgo.sim.changes import MEMBERSHIP
+from lbalgo.sim.checking import Checking
 from lbalgo.sim.courses import Courses, reason
 from lbalgo.sim.happening import Happening
+from lbalgo.sim.network import Travel
 from lbalgo.sim.result import Result
 from lbalgo.sim.scenario import Scenario
 from lbalgo.sim.telling import Telling
 from lbalgo.types import F64, OUTCOME_CODES, Outcome
 from lbalgo.view import View
 
-ARRIVALS, WORK, CLIENTS, KEYS, COSTS, COINS, CHOICES, COPIES = range(8)  # purposes of streams
+ARRIVALS, WORK, CLIENTS, KEYS, COSTS, COINS, CHOICES, COPIES, NETWORK, CHECKS = range(10)  # purposes of streams
 STRETCH = 1 << 17  # events between two reports of progress, and two looks at whether somebody has pressed Ctrl-C
 OUTCOMES = tuple(Outcome)
 CALLED_OFF = OUTCOME_CODES[Outcome.TIMEOUT]  # this and the next one are the client's words, not the server's
@@ -114,6 +116,9 @@ class Run:
         )
         if scenario.rows:
             self.engine.rows = []
+        if scenario.network is not None:
+            places = [(endpoint.id, endpoint.zone) for endpoint in scenario.endpoints]
+            self.engine.net = Travel(scenario.network, places, Stream(scenario.seed, NETWORK))
         self.events: list[tuple[int, Any]] = []
         self.pickers: list[Any] = []
         self.balancers: list[Any] = []
@@ -147,11 +152,12 @@ class Run:
         scenario = self.scenario
         self.pickers = []
         self.gates = [[make() for make in scenario.gates] for _ in seeds]
+        signals = [[make() for make in scenario.signals] for _ in seeds]
         self.balancers = [
             Balancer(
                 scenario.policy,
                 scenario.at_first,
-                signals=[make() for make in scenario.signals],
+                signals=signals[client],
                 gates=self.gates[client],
                 clock=self.clock,
                 seed=seed,
@@ -163,6 +169,7 @@ class Run:
         self.events.clear()
         self.telling = Telling(self) if scenario.reports is not None or scenario.probes is not None else None
         self.engine.ask(self._acquire, self._done)
+        Checking(self, signals, Stream(scenario.seed, CHECKS))
         if scenario.trying:
             self.engine.course = Courses(self, Stream(scenario.seed, COPIES))
 

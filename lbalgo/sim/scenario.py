@@ -15,9 +15,11 @@ from lbalgo.endpoint import Endpoint
 from lbalgo.errors import ConfigError, UnknownBackend
 from lbalgo.sim.arrivals import Arrivals
 from lbalgo.sim.changes import CHANGES, MEMBERSHIP, Change, Join
+from lbalgo.sim.checking import Checks
 from lbalgo.sim.courses import Hedge, Retries, Timeout
 from lbalgo.sim.distributions import Distribution, Exponential
 from lbalgo.sim.keys import Keys
+from lbalgo.sim.network import Network
 from lbalgo.sim.servers import Servers
 from lbalgo.sim.telling import Probes, Reports
 from lbalgo.spec import check_bool, check_integer, check_real
@@ -64,6 +66,7 @@ PARTS: dict[str, type[Any]] = {
     "hedge": Hedge,
     "reports": Reports,
     "probes": Probes,
+    "network": Network,
     "board": Board,
 }
 
@@ -88,6 +91,8 @@ class Scenario:
     changes : what becomes of servers, and when.
     timeout, retries, hedge : what clients do about requests that take long or fail; None: nothing.
     reports, probes : what servers say of themselves, unasked and asked; None: nothing.
+    network : how long requests, answers and health checks are under way; None: no time.
+    checks : what the health checks of an `ActiveHealth` among the signals cost the servers.
     board : what the balancers see of the servers; None: what each of them knows by itself.
     sample : seconds between looks at every server; None: none.
     histogram : whether latencies are kept as a histogram (relative error below 2 %) instead of all of them.
@@ -126,6 +131,8 @@ class Scenario:
     hedge: Hedge | None = None
     reports: Reports | None = None
     probes: Probes | None = None
+    network: Network | None = None
+    checks: Checks = Checks()
     board: Board | None = None
     sample: float | None = None
     histogram: bool = False
@@ -159,6 +166,8 @@ class Scenario:
             value = getattr(self, name)
             if value is not None and not isinstance(value, kind):
                 raise ConfigError(name, value, f"must be a {kind.__name__}, or None")
+        if not isinstance(self.checks, Checks):
+            raise ConfigError("checks", self.checks, "must be Checks")
         if self.sample is not None:
             check_real("sample", self.sample, low=0.0, open_low=True)
         check_bool("histogram", self.histogram)

@@ -19,6 +19,7 @@ from lbalgo.sim import (
     Bimodal,
     Board,
     Bursts,
+    Checks,
     Cold,
     Constant,
     Crash,
@@ -29,7 +30,9 @@ from lbalgo.sim import (
     Join,
     Leave,
     LogNormal,
+    Network,
     Paced,
+    Path,
     Poisson,
     Probes,
     Reports,
@@ -169,18 +172,24 @@ MIXED = BUSY.but(
     hedge=Hedge(3.0),
     rows=True,
 )
+FAR = MIXED.but(
+    servers=(Servers(5, "fifo", queue_limit=8, zone="a"), Servers(4, "shared", slots=2, sharing=True, zone="b")),
+    network=Network((Path(Exponential(0.1), to_zone="a"), Path(Constant(0.2), Exponential(0.3)))),
+    signals=(*MIXED.signals, lb.signals.ActiveHealth),
+    checks=Checks(0.1),
+)
 CODE = """
 import sys, lbalgo as lb
-from tests.sim.test_runs import BUSY, CALM, MIXED
+from tests.sim.test_runs import BUSY, CALM, FAR, MIXED
 from lbalgo.sim import run
 tame = MIXED.but(timeout=None, hedge=None, retries=None)
-print(lb.kernels(), *(run(s).fingerprint() for s in (BUSY, CALM, MIXED, tame)))
+print(lb.kernels(), *(run(s).fingerprint() for s in (BUSY, CALM, FAR, MIXED, tame)))
 """
 
 
 def test_the_plain_twins_give_the_same_bits():
     """Everything at once: two kinds of servers, failures, members, signals, timeouts, retries, copies."""
-    here = [run(s).fingerprint() for s in (BUSY, CALM, MIXED, MIXED.but(timeout=None, hedge=None, retries=None))]
+    here = [run(s).fingerprint() for s in (BUSY, CALM, FAR, MIXED, MIXED.but(timeout=None, hedge=None, retries=None))]
     done = subprocess.run(
         [sys.executable, *(["-S"] if sys.flags.no_site else []), "-W", "ignore", "-c", CODE],
         capture_output=True,
