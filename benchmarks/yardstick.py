@@ -40,7 +40,7 @@ def maglev_modulo(turns: Any, offset: Any, skip: Any, size: int) -> Any:
 
 
 def bulk_loop(name: str, given: Any, out: Any, *rest: Any, n: int | None = None) -> Callable[[], object]:
-    """A call of a loop of `bulk_loops.c` or `hash_loops.c`: `n` (or all) of what is given, and what it takes besides."""
+    """A call of a loop of `bulk_loops.c` or `hash_loops.c` over `n` (or all) of what is given."""
     more = [ctypes.c_int64(a) if isinstance(a, int) else a.ctypes.data_as(ctypes.c_void_p) for a in rest]
     ours = [a.ctypes.data_as(ctypes.c_void_p) for a in (given, out)]
     return functools.partial(_library()[name], *ours, ctypes.c_int64(len(given) if n is None else n), *more)

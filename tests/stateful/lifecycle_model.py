@@ -1,8 +1,8 @@
 """Every state that a small pool can come to, and whether the lifecycle holds in each.
 
 `python -m tests.stateful.lifecycle_model full` (some minutes; `long`: most of an hour) searches all that a real
-`Balancer` with real signals can do: backends join and leave, probes and drains say what they like, leases are opened and end in every way, time
-passes. Of every state so reached, and after every move:
+`Balancer` with real signals can do: backends join and leave, probes and drains say what they like, leases are opened
+and end in every way, time passes. Of every state so reached, and after every move:
 
 - no event is undeclared, and each stage is the one that the view and the signals stand for;
 - the ledger closes: leases opened are those ended and those open, by backend, leavers and forgotten ones included,
