@@ -20,6 +20,7 @@ from lbalgo.policies.power_of_two import PowerOfTwo
 from lbalgo.policies.prequal import Prequal
 from lbalgo.policies.probe_answers import Estimate, ProbeAnswers
 from lbalgo.policies.probe_pool import Probe
+from lbalgo.policies.random_aperture import RandomAperture
 from lbalgo.policies.rendezvous import Rendezvous
 from lbalgo.policies.ring_hash import Lookup, RingHash
 from lbalgo.policies.round_robin import RoundRobin, WeightedRoundRobin
@@ -61,6 +62,7 @@ __all__ = [
     "Probe",
     "ProbeAnswers",
     "Random",
+    "RandomAperture",
     "RandomSubset",
     "Rendezvous",
     "RingHash",

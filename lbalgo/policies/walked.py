@@ -56,6 +56,7 @@ class WalkedPicker(Generic[B]):
     factors : factor of each slot.
     lanes : row of each slot, as a list.
     slot_of : slot of each row that is eligible.
+    own : what the policy has prepared for this view, if it does.
     """
 
     def __init__(self, policy: Any, view: View[B], load: Any, rows: I64, unused: int, cursor: Cursor) -> None:
@@ -72,6 +73,7 @@ class WalkedPicker(Generic[B]):
         self.factors: list[float] = view.factors.tolist()
         self.lanes: list[int] = rows.tolist()
         self.slot_of = {self.lanes[slot]: slot for slot in self.slots}
+        self.own: Any = None
         self._table = alias_table(view) if len(self.slots) > 1 else None
 
     def pick(self, key: Any = None, *, exclude: Container[str] = ()) -> B:

@@ -123,6 +123,23 @@ TABLE = [
             *fields(lb.JoinIdleQueue, "choices", (0, 65, 1.5, True, None)),
         ],
     ),
+    (
+        "RandomAperture",
+        None,
+        nothing,
+        [
+            *fields(lb.RandomAperture, "client", (-1, 2**64, 1.5, True, None)),
+            *fields(lb.RandomAperture, "low", (*REALS, 0.0)),
+            *fields(lb.RandomAperture, "high", (*REALS, 0.875)),
+            *fields(lb.RandomAperture, "smooth", (*REALS, 0.0)),
+            *fields(lb.RandomAperture, "least", (0, 2**31, 1.5, True, None)),
+            *fields(lb.RandomAperture, "most", (0, 2**31, 1.5, True, None)),
+            (lambda _: lb.RandomAperture(least=5, most=4), *config("most", 4)),
+            *fields(lb.RandomAperture, "choices", (0, 65, 1.5, True, None)),
+            *bad_dicts(lb.RandomAperture),
+            *bad_pools(lambda _, pool: lb.RandomAperture().build(pool)),
+        ],
+    ),
     ("Idle", None, nothing, [(lambda _: lb.Idle(1), TypeError, {})]),
     (
         "C3",

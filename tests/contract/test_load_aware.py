@@ -10,6 +10,7 @@ from lbalgo.policies.join_idle_queue import JoinIdleQueue
 from lbalgo.policies.orca_weights import OrcaWeights
 from lbalgo.policies.pid_weights import PidWeights
 from lbalgo.policies.prequal import Prequal
+from lbalgo.policies.random_aperture import RandomAperture
 from lbalgo.policies.weighted_by_report import WeightedByReport
 from lbalgo.testing import LoadContract, PolicyContract
 from lbalgo.testing import strategies as some
@@ -25,6 +26,8 @@ LOADS = [
     AdaptiveChoices(Sum(InFlight(), Reported()), 0.1),
     OrcaWeights(),
     PidWeights(),
+    RandomAperture(),
+    RandomAperture(low=0.1, high=0.2, smooth=0.5, least=2, most=7),
 ]
 
 
@@ -53,6 +56,19 @@ class TestJoinIdleQueue(PolicyContract):
 
 class TestJoinIdleQueueTold(PolicyContract):
     policy = JoinIdleQueue(told=True)
+    max_size = 33
+    settings = FEW
+
+
+class TestRandomAperture(PolicyContract):
+    policy = RandomAperture()
+    weights = some.weights(1e-300, 1e300)
+    max_size = 150
+    settings = FEW
+
+
+class TestRandomApertureWide(PolicyContract):
+    policy = RandomAperture(client=9, least=5, choices=3)
     max_size = 33
     settings = FEW
 

@@ -238,6 +238,7 @@ def told() -> None:
     balancer = lb.Balancer(policy, HOSTS, clock=FakeClock(), seed=0)
     balancer.report("a", lb.Probe(rif=1, latency=0.1))
     assert_type(lb.JoinIdleQueue(told=True).build(["a"]).pick(), lb.Endpoint[Any])
+    assert_type(lb.RandomAperture().build(["a"]).pick(), lb.Endpoint[Any])
     assert_type(lb.C3(clients=3).build(HOSTS).pick(), Host)
     assert_type(lb.AdaptiveChoices(lb.InFlight(), 0.1).width(1.0), int | None)
     weighted = lb.WeightedByReport(lb.PidWeights()).build(HOSTS)
