@@ -1,4 +1,4 @@
-"""One pick at a time, as a proxy makes it: floors, ours, peers."""
+"""One pick at a time, as a proxy makes it: floors and ours; `peers.py` has those of others."""
 
 from __future__ import annotations
 
@@ -6,10 +6,7 @@ import itertools
 import random
 from typing import Any
 
-import jump
-import uhashring
 import xxhash
-from pymemcache.client.rendezvous import RendezvousHash
 
 import lbalgo as lb
 
@@ -28,14 +25,12 @@ POLICIES: dict[str, Any] = {
     "PowerOfTwo": lb.PowerOfTwo(),
 }
 KEYED = ("Maglev", "RingHash", "Rendezvous", "Jump")
-XXH64, CYCLE, RING = "xxhash.xxh64_intdigest(16 bytes)", "next(itertools.cycle)", "uhashring get_node (md5), N=100"
+XXH64, CYCLE = "xxhash.xxh64_intdigest(16 bytes)", "next(itertools.cycle)"
 BARS = (
     Bar("Maglev, N=100", XXH64, 1.3),
     Bar("RingHash, N=100", XXH64, 1.3),
     Bar("WeightedRoundRobin, N=100", CYCLE, 1.3),
     Bar("PowerOfTwo, N=100", CYCLE, 1.6),
-    Bar("Maglev, N=100", RING, 1 / 15),
-    Bar("RingHash, N=100", RING, 1 / 15),
 )
 
 
@@ -78,22 +73,7 @@ def combined() -> list[Case]:
     ]
 
 
-def peers(n: int) -> list[Case]:
-    """Other libraries' pickers over the same pool; pymemcache's is linear in n and shown up to 100."""
-    names = list(pool(n))
-    numbers = list(range(2**60, 2**60 + 1000))
-    cases = [
-        over_keys(f"uhashring get_node (md5), N={n}", "f(k)", KEYS, f=uhashring.HashRing(names).get_node),
-        over_keys(f"jump-consistent-hash (int keys), N={n}", f"f(k, {n})", numbers, f=jump.hash),
-    ]
-    if n <= 100:
-        cases.append(
-            over_keys(f"pymemcache RendezvousHash, N={n}", "f(k)", KEYS[:20], f=RendezvousHash(names).get_node)
-        )
-    return cases
-
-
 def cases(quick: bool) -> list[Case]:
     """The whole table; the quick one is at N = 100 only."""
     sizes = (100,) if quick else (10, 100, 1000)
-    return floors() + combined() + [case for n in sizes for case in ours(n) + peers(n)]
+    return floors() + combined() + [case for n in sizes for case in ours(n)]

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from types import ModuleType
 
-from . import affinity, build, bulk, compat, dialects, lease, loads, scalar, simulator
+from . import affinity, build, bulk, compat, dialects, lease, loads, peers, scalar, simulator
 from .timing import Bar, Case, measure
 
 TABLES: dict[str, ModuleType] = {
     "scalar": scalar,
+    "peers": peers,
     "bulk": bulk,
     "build": build,
     "lease": lease,
