@@ -108,7 +108,7 @@ class Katran:
     Backends: `Real`, or ids, whose hash is then XXH64 of the id. Endpoints that are neither UNHEALTHY nor DRAINING are
     in the table; Katran is told who is healthy and builds it from them. Endpoints of one hash stay in listing order.
 
-    Costs: build O(M log M) as `Maglev`; with overflow about 0.2 us a probe, in Python. Pick O(1); memory 2 bytes a
+    Costs: build O(M log M) as `Maglev`; with overflow about 0.2 us a probe, in Python. Pick O(1); memory 1 or 2 bytes a
     position. Disruption near the minimum for V2; for V1 a weight change moves what comes after it in the first round.
     `shares` is exact. Source: as above.
 

@@ -25,8 +25,8 @@ from lbalgo.kernels.structure cimport Structure, Walk, remainder
 cnp.import_array()
 
 cdef extern from "table_lanes.h" nogil:
-    Py_ssize_t table_blocks(int level, const uint64_t *tickets, int32_t *out, Py_ssize_t n, const uint16_t *narrow,
-                            const int32_t *wide, uint64_t size) noexcept
+    Py_ssize_t table_blocks(int level, const uint64_t *tickets, int32_t *out, Py_ssize_t n, const uint8_t *small,
+                            const uint16_t *narrow, const int32_t *wide, uint64_t size) noexcept
 
 
 cdef inline uint32_t step(uint32_t position, uint32_t skip, uint32_t size) noexcept nogil:
@@ -151,38 +151,44 @@ cdef class MaglevTable(Structure):
         self.inverse = <uint64_t>-1 // <uint64_t>self.size
         self.slots = cnp.PyArray_DIM(marks, 0)
         self.salts = <uint64_t *>malloc(8 * self.slots)
-        if self.slots <= 65536:
+        if self.slots <= 256:
+            self.small = <uint8_t *>malloc(self.size)
+        elif self.slots <= 65536:
             self.narrow = <uint16_t *>malloc(2 * self.size)
         else:
             self.wide = <int32_t *>malloc(4 * self.size)
-        if self.salts == NULL or (self.narrow == NULL and self.wide == NULL):
+        if self.salts == NULL or (self.small == NULL and self.narrow == NULL and self.wide == NULL):
             raise MemoryError
         for i in range(self.slots):
             self.salts[i] = salt[i]
         for i in range(self.size):
-            if self.narrow != NULL:
+            if self.small != NULL:
+                self.small[i] = <uint8_t>source[i]
+            elif self.narrow != NULL:
                 self.narrow[i] = <uint16_t>source[i]
             else:
                 self.wide[i] = source[i]
 
     def __dealloc__(self):
+        free(self.small)
         free(self.narrow)
         free(self.wide)
         free(self.salts)
 
-    cdef Py_ssize_t lookup(self, uint64_t ticket) noexcept nogil:
-        cdef uint64_t position = remainder(ticket, self.size, self.inverse)
+    cdef inline Py_ssize_t owner(self, uint64_t position) noexcept nogil:
+        if self.small != NULL:
+            return self.small[position]
         return self.narrow[position] if self.narrow != NULL else self.wide[position]
+
+    cdef Py_ssize_t lookup(self, uint64_t ticket) noexcept nogil:
+        return self.owner(remainder(ticket, self.size, self.inverse))
 
     cdef void fill(self, const uint64_t *tickets, int32_t *out, Py_ssize_t n) noexcept nogil:
         cdef uint64_t size = <uint64_t>self.size, inverse = self.inverse
-        cdef Py_ssize_t i, done = table_blocks(lanes_in_use, tickets, out, n, self.narrow, self.wide, size)
-        if self.narrow != NULL:
-            for i in range(done, n):
-                out[i] = self.narrow[remainder(tickets[i], size, inverse)]
-        else:
-            for i in range(done, n):
-                out[i] = self.wide[remainder(tickets[i], size, inverse)]
+        cdef Py_ssize_t i, done
+        done = table_blocks(lanes_in_use, tickets, out, n, self.small, self.narrow, self.wide, size)
+        for i in range(done, n):
+            out[i] = <int32_t>self.owner(remainder(tickets[i], size, inverse))
 
     cdef Walk begin(self, uint64_t ticket) noexcept nogil:
         return Walk(ticket, <Py_ssize_t>remainder(ticket, self.size, self.inverse), 0, min(4 * self.slots, self.size))
@@ -193,7 +199,7 @@ cdef class MaglevTable(Structure):
             return -1
         walk.left -= 1
         walk.ahead = position + 1 if position + 1 < self.size else 0
-        return self.narrow[position] if self.narrow != NULL else self.wide[position]
+        return self.owner(position)
 
     def table(self):
         """The owners by position, as a new int32 array."""

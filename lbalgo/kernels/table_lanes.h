@@ -21,34 +21,41 @@
 
 #define TABLE_BLOCK 64
 
-/* Entries of the leading tickets, as many as make whole blocks, of `narrow` if it is not NULL, else of `wide`, which
- * have `size` entries; returns how many. */
-static inline ptrdiff_t table_blocks_portable(const uint64_t *tickets, int32_t *out, ptrdiff_t n,
+/* Entries of the leading tickets, as many as make whole blocks, of that table of `size` which is not NULL; returns how
+ * many. */
+static inline ptrdiff_t table_blocks_portable(const uint64_t *tickets, int32_t *out, ptrdiff_t n, const uint8_t *small,
                                               const uint16_t *narrow, const int32_t *wide, uint64_t size) {
-    (void)tickets, (void)out, (void)n, (void)narrow, (void)wide, (void)size;
+    (void)tickets, (void)out, (void)n, (void)small, (void)narrow, (void)wide, (void)size;
     return 0; /* a division by multiplying, one at a time, is the caller's */
 }
 
 #if LANES_X86
-static inline void table_take(const uint64_t *at, int32_t *out, const uint16_t *narrow, const int32_t *wide) {
-    if (narrow != NULL) {
-        for (int j = 0; j < TABLE_BLOCK; j += 8) {
-            out[j] = narrow[at[j]];
-            out[j + 1] = narrow[at[j + 1]];
-            out[j + 2] = narrow[at[j + 2]];
-            out[j + 3] = narrow[at[j + 3]];
-            out[j + 4] = narrow[at[j + 4]];
-            out[j + 5] = narrow[at[j + 5]];
-            out[j + 6] = narrow[at[j + 6]];
-            out[j + 7] = narrow[at[j + 7]];
-        }
+#define TABLE_TAKE(table)                      \
+    for (int j = 0; j < TABLE_BLOCK; j += 8) { \
+        out[j] = table[at[j]];                 \
+        out[j + 1] = table[at[j + 1]];         \
+        out[j + 2] = table[at[j + 2]];         \
+        out[j + 3] = table[at[j + 3]];         \
+        out[j + 4] = table[at[j + 4]];         \
+        out[j + 5] = table[at[j + 5]];         \
+        out[j + 6] = table[at[j + 6]];         \
+        out[j + 7] = table[at[j + 7]];         \
+    }
+
+static inline void table_take(const uint64_t *at, int32_t *out, const uint8_t *small, const uint16_t *narrow,
+                              const int32_t *wide) {
+    if (small != NULL) {
+        TABLE_TAKE(small)
+    } else if (narrow != NULL) {
+        TABLE_TAKE(narrow)
     } else {
-        for (int j = 0; j < TABLE_BLOCK; j++) out[j] = wide[at[j]];
+        TABLE_TAKE(wide)
     }
 }
 
 LANES_IN_AVX2 static ptrdiff_t table_blocks_avx2(const uint64_t *tickets, int32_t *out, ptrdiff_t n,
-                                                 const uint16_t *narrow, const int32_t *wide, uint64_t size) {
+                                                 const uint8_t *small, const uint16_t *narrow, const int32_t *wide,
+                                                 uint64_t size) {
     if (size > 1 << 22) return 0;
     const __m256i low = _mm256_set1_epi64x((1LL << 40) - 1);
     const __m256i factor = _mm256_set1_epi64x((long long)((1ULL << 40) % size));
@@ -67,14 +74,15 @@ LANES_IN_AVX2 static ptrdiff_t table_blocks_avx2(const uint64_t *tickets, int32_
             __m128i r = _mm256_cvttpd_epi32(_mm256_sub_pd(d, _mm256_mul_pd(q, whole)));
             _mm256_storeu_si256((__m256i *)(at + j), _mm256_cvtepu32_epi64(r));
         }
-        table_take(at, out + i, narrow, wide);
+        table_take(at, out + i, small, narrow, wide);
     }
     return i;
 }
 
 LANES_IN_AVX512 static ptrdiff_t table_blocks_avx512(const uint64_t *tickets, int32_t *out, ptrdiff_t n,
-                                                     const uint16_t *narrow, const int32_t *wide, uint64_t size) {
-    if (size < 1 << 14) return table_blocks_avx2(tickets, out, n, narrow, wide, size);
+                                                     const uint8_t *small, const uint16_t *narrow, const int32_t *wide,
+                                                     uint64_t size) {
+    if (size < 1 << 14) return table_blocks_avx2(tickets, out, n, small, narrow, wide, size);
     const __m512i whole = _mm512_set1_epi64((long long)size);
     const __m512d inverse = _mm512_set1_pd(nextafter(1.0 / (double)size, 0.0));
     ptrdiff_t i = 0;
@@ -87,15 +95,15 @@ LANES_IN_AVX512 static ptrdiff_t table_blocks_avx512(const uint64_t *tickets, in
             __m512i r = _mm512_sub_epi64(t, _mm512_mullo_epi64(_mm512_cvttpd_epu64(d), whole));
             _mm512_storeu_si512(at + j, _mm512_min_epu64(r, _mm512_sub_epi64(r, whole)));
         }
-        table_take(at, out + i, narrow, wide);
+        table_take(at, out + i, small, narrow, wide);
     }
     return i;
 }
 #endif
 
 static inline ptrdiff_t table_blocks(int level, const uint64_t *tickets, int32_t *out, ptrdiff_t n,
-                                     const uint16_t *narrow, const int32_t *wide, uint64_t size) {
-    return LANES_CALL(level, table_blocks, tickets, out, n, narrow, wide, size);
+                                     const uint8_t *small, const uint16_t *narrow, const int32_t *wide, uint64_t size) {
+    return LANES_CALL(level, table_blocks, tickets, out, n, small, narrow, wide, size);
 }
 
 #endif

@@ -9,8 +9,8 @@ The paper leaves weights open. Here turn k >= 1 of backend i falls at time (k - 
 position all in the same instant, which is what biases the usual rules: every backend's count is within 1 of T * w_i, T
 the time of the last turn. The rule is the same for equal weights.
 
-Costs: build O(M log M) probes expected; pick O(1); memory 2 bytes a position up to 65536 backends, 4 beyond; disruption
-near the minimum while M is well above 100 N, and never zero excess (measured in the docs).
+Costs: build O(M log M) probes expected; pick O(1); memory 1 byte a position up to 256 backends, 2 up to 65536, 4
+beyond; disruption near the minimum while M is well above 100 N, and never zero excess (measured in the docs).
 Source: Eisenbud et al., "Maglev: A Fast and Reliable Software Network Load Balancer", NSDI 2016, 3.4.
 """
 

@@ -28,7 +28,7 @@ def slots_of(structure, tickets):
 @given(
     st.lists(st.integers(0, LAST) | st.sampled_from([0, 2**40 - 1, 2**40, 2**63, LAST]), max_size=200),
     st.one_of(st.integers(1, 100), st.integers(1, 70_000)),
-    st.sampled_from([3, 65_521, 65_536, 65_537]),
+    st.sampled_from([3, 256, 257, 65_521, 65_536, 65_537]),
 )
 @example([], 7, 3)
 @example([LAST] * 64, 1, 3)
@@ -39,7 +39,7 @@ def test_every_level_reads_the_same_entries(tickets, size, slots):
 
 
 @pytest.mark.parametrize("name", LEVELS)
-@pytest.mark.parametrize("slots", [65_536, 65_537], ids=["narrow", "wide"])
+@pytest.mark.parametrize("slots", [251, 65_536, 65_537], ids=["small", "narrow", "wide"])
 @pytest.mark.parametrize("size", [1, 2, 3, 49, 64, 257, 5003, *BOUNDARIES])
 def test_tickets_beside_multiples_of_the_size(name, slots, size):
     """Where a quotient steps, the last of them included, whose products are the largest; 49 * (1 / 49) is below 1."""
@@ -62,8 +62,9 @@ def test_many_tickets_of_any_kind(name, size):
 @pytest.mark.parametrize("name", LEVELS)
 def test_batches_of_every_length(name):
     tickets = np.random.default_rng(3).integers(0, 2**64, 300, dtype=np.uint64)
-    structure = table(65537, 1000)
-    with level(name):
-        for n in range(200):
-            given = tickets[n % 9 : n % 9 + n]
-            assert slots_of(structure, given) == [(t % 65537 + 1) % 1000 for t in given.tolist()]
+    for slots in (256, 257, 65_537):
+        structure = table(65537, slots)
+        with level(name):
+            for n in range(200):
+                given = tickets[n % 9 : n % 9 + n]
+                assert slots_of(structure, given) == [(t % 65537 + 1) % slots for t in given.tolist()]
