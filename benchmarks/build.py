@@ -6,14 +6,16 @@ import numpy as np
 import uhashring
 
 import lbalgo as lb
-from lbalgo.active import maglev_fill
+from lbalgo.active import lanes, maglev_fill
 
 from .scalar import POLICIES, pool
 from .timing import Bar, Case, over_keys, statement
 from .yardstick import maglev_modulo
 
 FILL, MODULO = "Maglev fill, M={} N={}", "C loop, remainder per probe, M={} N={}"
-BARS = (Bar(FILL.format(65537, 1000), MODULO.format(65537, 1000), 0.65),)
+SIZES = ((65537, 100), (65537, 1000), (655373, 100), (655373, 1000))
+MOST = 0.65 if lanes.level() == "portable" else 0.45
+BARS = tuple(Bar(FILL.format(*s), MODULO.format(*s), MOST) for s in SIZES)
 
 
 def fills(size: int, n: int, sets: int = 8) -> list[Case]:
@@ -45,6 +47,6 @@ def cases(quick: bool) -> list[Case]:
         out.append(
             statement(f"Maglev after an ejection, N={n}", "f(v, previous=p)", f=lb.Maglev().build, v=ejected, p=before)
         )
-    for size, n in ((65537, 1000),) if quick else ((65537, 100), (65537, 1000), (655373, 1000)):
+    for size, n in SIZES[1:2] if quick else SIZES:
         out += fills(size, n)
     return out

@@ -2,14 +2,13 @@
 """Maglev tables: the fill of Eisenbud et al. (NSDI 2016, 3.4) for any sequence of turns, and the lookup.
 
 A dialect is its turn sequence: `fill` gives each turn's owner its next free preferred position. Preferred positions are
-(offset + j * skip) mod size, advanced by addition, so nothing overflows. The last turns would probe for long: nearly
-all is taken. There the empty positions are listed instead, and each turn finds by one modular division per empty
-position how many steps away that is; the least wins, which is exactly where probing would have ended.
+(offset + j * skip) mod size, advanced by addition, so nothing overflows. Turns that would probe for long look at eight
+positions at once, and the last of all are ranked instead; fill_lanes.h says why that ends where probing would have.
 """
 cimport cython
 cimport numpy as cnp
 from libc.math cimport sqrt
-from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
 
 import numpy as np
@@ -28,12 +27,28 @@ cdef extern from "table_lanes.h" nogil:
     Py_ssize_t table_blocks(int level, const uint64_t *tickets, int32_t *out, Py_ssize_t n, const uint8_t *small,
                             const uint16_t *narrow, const int32_t *wide, uint64_t size) noexcept
 
+cdef extern from "fill_lanes.h" nogil:
+    ctypedef struct Fill:
+        int32_t *table
+        uint32_t *taken
+        uint32_t *position
+        const uint32_t *skip
+        const uint32_t *multiples
+        uint32_t size
+        const int32_t *turns
+        Py_ssize_t period
+        Py_ssize_t turn
+    uint32_t fill_step(uint32_t position, uint32_t skip, uint32_t size) noexcept
+    bint fill_is_taken(const Fill *f, uint32_t p) noexcept
+    void fill_claim(Fill *f, int32_t owner, uint32_t p) noexcept
+    int32_t fill_turn(Fill *f) noexcept
+    void fill_one_by_one(Fill *f, uint32_t count) noexcept
+    void fill_groups(int level, Fill *f, uint32_t count) noexcept
+    uint32_t fill_least(int level, const uint32_t *empty, uint32_t n, uint32_t p, uint64_t factor,
+                        uint32_t size) noexcept
 
-cdef inline uint32_t step(uint32_t position, uint32_t skip, uint32_t size) noexcept nogil:
-    """(position + skip) mod size without a branch: the least of the sum and, as unsigned, the sum less the size."""
-    cdef uint32_t total = position + skip
-    cdef uint32_t wrapped = total - size
-    return total if total < wrapped else wrapped
+cdef enum:
+    FEW = 16  # with fewer owners of unequal weight, eight turns in a row are often of one of them
 
 
 cdef uint64_t inverse(uint64_t a, uint64_t prime) noexcept nogil:
@@ -46,62 +61,54 @@ cdef uint64_t inverse(uint64_t a, uint64_t prime) noexcept nogil:
     return t + prime if t < 0 else t
 
 
-cdef void c_fill(int32_t *table, uint8_t *taken, uint32_t *position, const uint32_t *skip, uint32_t size,
-                 const int32_t *turns, Py_ssize_t period, uint32_t *empty, uint64_t *inverses,
-                 uint32_t late) noexcept nogil:
+cdef void c_fill(Fill *f, uint32_t *empty, uint64_t *inverses, uint32_t late, int level) noexcept nogil:
     """All but the last `late` turns probe; these take, of the positions still empty, the one they would reach first."""
-    cdef Py_ssize_t t = 0, first
-    cdef uint32_t filled, p, s, n = 0, j, where
-    cdef int32_t owner, distance, rank, least
-    cdef uint64_t factor, ratio, product = 1
-    for filled in range(size - late):
-        owner = turns[t]
-        t = t + 1 if t + 1 < period else 0
-        p, s = position[owner], skip[owner]
-        while taken[p]:
-            p = step(p, s, size)
-        taken[p] = 1
-        table[p] = owner
-        position[owner] = step(p, s, size)
+    cdef uint32_t p, n = 0, j, where, size = f.size, early = size - late
+    cdef uint64_t factor, product = 1
+    cdef int32_t owner
+    cdef Py_ssize_t first
+    if f.multiples != NULL:
+        fill_one_by_one(f, early // 4)
+        fill_groups(level, f, early - early // 4)
+    else:
+        fill_one_by_one(f, early)
     if late == 0:
         return
     for p in range(size):
         empty[n] = p
-        n += taken[p] == 0
+        n += not fill_is_taken(f, p)
         if n == late:
             break
-    first = t
+    first = f.turn
     for j in range(late):  # products of the skips so far; one inversion then serves all of them
         inverses[j] = product
-        product = product * skip[turns[t]] % size
-        t = t + 1 if t + 1 < period else 0
+        product = product * f.skip[fill_turn(f)] % size
     factor = inverse(product, size)
     for j in range(late):
-        t = t - 1 if t > 0 else period - 1
+        f.turn = f.turn - 1 if f.turn > 0 else f.period - 1
         inverses[late - 1 - j] = inverses[late - 1 - j] * factor % size
-        factor = factor * skip[turns[t]] % size
-    t = first
-    while n:  # rank = (empty position - next preferred) / skip mod size, the quotient by Shoup's multiplication
-        owner = turns[t]
-        t = t + 1 if t + 1 < period else 0
-        p, s, factor = position[owner], skip[owner], inverses[late - n]
-        ratio = (factor << 32) // size
-        least = size
-        for j in range(n):
-            distance = empty[j] - p
-            distance += size & (distance >> 31)
-            rank = <int32_t>(<uint32_t>distance * <uint32_t>factor
-                             - <uint32_t>((<uint32_t>distance * ratio) >> 32) * size) - <int32_t>size
-            rank += size & (rank >> 31)
-            least = rank if rank < least else least
-        where = <uint32_t>((p + <uint64_t>least * s) % size)
-        table[where] = owner
-        position[owner] = step(where, s, size)
+        factor = factor * f.skip[f.turns[f.turn]] % size
+    f.turn = first
+    while n:
+        owner = fill_turn(f)
+        p = f.position[owner]
+        where = <uint32_t>((p + <uint64_t>fill_least(level, empty, n, p, inverses[late - n], size)
+                            * f.skip[owner]) % size)
+        fill_claim(f, owner, where)
         j = 0
         while empty[j] != where:
             j += 1
         n -= 1
         empty[j] = empty[n]
+
+
+cdef void c_multiples(const uint32_t *skip, Py_ssize_t n, uint32_t size, uint32_t *out) noexcept nogil:
+    """0 to 7 times each skip, mod size."""
+    cdef Py_ssize_t i, k
+    for i in range(n):
+        out[8 * i] = 0
+        for k in range(1, 8):
+            out[8 * i + k] = fill_step(out[8 * i + k - 1], skip[i], size)
 
 
 def fill(turns, offset, skip, size):
@@ -120,20 +127,31 @@ def fill(turns, offset, skip, size):
         raise ConfigError("skip", skip, "must be as many as offset")
     cdef cnp.ndarray table = np.empty(many, dtype=np.int32)
     cdef uint32_t late = min(<uint32_t>(2 * sqrt(<double>many)), many)
-    cdef uint8_t *taken = <uint8_t *>calloc(many, 1)
+    cdef Py_ssize_t n = cnp.PyArray_DIM(position, 0)
+    cdef uint32_t *taken = <uint32_t *>calloc((many >> 5) + 1, 4)
     cdef uint32_t *empty = <uint32_t *>malloc(4 * <size_t>(late + 1))
     cdef uint64_t *inverses = <uint64_t *>malloc(8 * <size_t>late)
+    cdef uint32_t *multiples = NULL
+    cdef int level = lanes_in_use
+    cdef bint grouped = level > 0 and (n >= FEW or (n >= 8 and cnp.PyArray_DIM(order, 0) == n))
+    cdef Fill state
+    if grouped:
+        multiples = <uint32_t *>malloc(32 * <size_t>n)
     try:
-        if taken == NULL or empty == NULL or inverses == NULL:
+        if taken == NULL or empty == NULL or inverses == NULL or (grouped and multiples == NULL):
             raise MemoryError
+        state = Fill(<int32_t *>cnp.PyArray_DATA(table), taken, <uint32_t *>cnp.PyArray_DATA(position),
+                     <const uint32_t *>cnp.PyArray_DATA(stride), multiples, many,
+                     <const int32_t *>cnp.PyArray_DATA(order), cnp.PyArray_DIM(order, 0), 0)
         with nogil:
-            c_fill(<int32_t *>cnp.PyArray_DATA(table), taken, <uint32_t *>cnp.PyArray_DATA(position),
-                   <const uint32_t *>cnp.PyArray_DATA(stride), many, <const int32_t *>cnp.PyArray_DATA(order),
-                   cnp.PyArray_DIM(order, 0), empty, inverses, late)
+            if grouped:
+                c_multiples(state.skip, n, many, multiples)
+            c_fill(&state, empty, inverses, late, level)
     finally:
         free(taken)
         free(empty)
         free(inverses)
+        free(multiples)
     return table
 
 
