@@ -26,7 +26,7 @@ MANY = 10**6
 SIZES = (65537, 655373)
 STREAM = "C loop, read 8 bytes, write 4"
 NUMPY = "numpy table[tickets % M], 1e6 tickets, M={}"
-TABLE = "Maglev, 1e6 tickets, M={}"
+TABLE, WIDER = "Maglev, 1e6 tickets, M={}", "Maglev of 1000 backends, 1e6 tickets, M={}"
 JUMP, RACE, LOGS = "jump, N=1000: {}", "rendezvous, N=1000: {}", "weighted rendezvous, N=1000: {}"
 RING, SEARCH = "ring of {} points", "numpy owners[searchsorted(points, tickets)], {} points"
 POINTS = (1_000, 100_000, 1_000_000)
@@ -57,11 +57,12 @@ def cases() -> list[Case]:
     tickets = rng.integers(0, 2**64, MANY, dtype=np.uint64)
     out = [Case(CLOCK, hundreds), loop(STREAM, tickets, "stream", np.empty(MANY, np.int32))]
     for size in SIZES:
-        pick_many = lb.Maglev(table_size=size).build([f"b{i}" for i in range(100)]).pick_many
-        table, modulus = pick_many(np.arange(size, dtype=np.uint64)), np.uint64(size)
-        assert (pick_many(tickets) == table[tickets % modulus]).all()
+        for n, label in ((100, TABLE), (1000, WIDER)):  # in 1 and in 2 bytes a position
+            pick_many = lb.Maglev(table_size=size).build([f"b{i}" for i in range(n)]).pick_many
+            table, modulus = pick_many(np.arange(size, dtype=np.uint64)), np.uint64(size)
+            assert (pick_many(tickets) == table[tickets % modulus]).all()
+            out.append(statement(label.format(size), "f(t)", MANY, f=pick_many, t=tickets))
         out.append(statement(NUMPY.format(size), "table[t % m]", MANY, table=table, t=tickets, m=modulus))
-        out.append(statement(TABLE.format(size), "f(t)", MANY, f=pick_many, t=tickets))
     few = tickets[: MANY // 5]  # NumPy takes a quarter of a second for all
     for n in POINTS:
         points, owners = np.sort(rng.integers(0, 2**64, n, dtype=np.uint64)), rng.integers(0, 100, n).astype(np.int32)
