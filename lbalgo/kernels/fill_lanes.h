@@ -1,10 +1,11 @@
 /* The fill of a Maglev table: which positions the turns get, in three stages that all do what probing one by one does.
  *
  * While a quarter is taken, a turn probes. Then eight turns at a time each look at their next eight positions, all
- * before one of them claims any: otherwise every look would wait for the claim before it. They claim in order; who
- * finds his position taken by one of the eight, or has himself had a turn among them, looks again. The last turns would
- * probe for long: there the empty positions are listed, and the least rank (steps from the owner's next position)
- * among them is where probing would have ended. Ranks are quotients modulo a prime, by Shoup's multiplication.
+ * before one of them claims any: otherwise every look would wait for the claim before it. They claim in order, and each
+ * probes on from where it looked: what it has passed was taken, and stays so, even if its owner has had two turns among
+ * the eight. The last turns would probe for long: there the empty positions are listed, and the least rank (steps from
+ * the owner's next position) among them is where probing would have ended. Ranks are quotients modulo a prime, by
+ * Shoup's multiplication.
  *
  * What is taken is a set of bits, so that the set of a large table stays in a near cache.
  */
@@ -96,21 +97,18 @@ LANES_IN_AVX2 static inline unsigned fill_look(const Fill *f, int32_t owner, uin
 
 LANES_IN_AVX2 static void fill_groups_avx2(Fill *f, uint32_t count) {
     Fill mine = *f;
-    uint32_t at[8][8], from[8];
+    uint32_t at[8][8];
     unsigned open[8];
     int32_t who[8];
     for (; count >= 8; count -= 8) {
         for (int j = 0; j < 8; j++) {
             int32_t owner = who[j] = fill_turn(&mine);
-            uint32_t p = from[j] = mine.position[owner];
+            uint32_t p = mine.position[owner];
             while (!(open[j] = fill_look(&mine, owner, p, at[j])))
                 p = fill_step(at[j][7], mine.skip[owner], mine.size);
         }
         for (int j = 0; j < 8; j++) {
-            int32_t owner = who[j];
-            uint32_t p = at[j][__builtin_ctz(open[j])];
-            if (mine.position[owner] != from[j]) p = mine.position[owner];
-            fill_probe(&mine, owner, p);
+            fill_probe(&mine, who[j], at[j][__builtin_ctz(open[j])]);
         }
     }
     f->turn = mine.turn;
