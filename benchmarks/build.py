@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import uhashring
 
 import lbalgo as lb
-from lbalgo.active import lanes, maglev_fill
+from lbalgo.active import lanes, maglev_fill, phased
 
 from .scalar import POLICIES, pool
 from .timing import Bar, Case, over_keys, statement
@@ -15,7 +17,12 @@ from .yardstick import maglev_modulo
 FILL, MODULO = "Maglev fill, M={} N={}", "C loop, remainder per probe, M={} N={}"
 SIZES = ((65537, 100), (65537, 1000), (655373, 100), (655373, 1000))
 MOST = 0.65 if lanes.level() == "portable" else 0.45
-BARS = tuple(Bar(FILL.format(*s), MODULO.format(*s), MOST) for s in SIZES)
+WEIGHTED, TAKEN = "Maglev phased turns and fill, {}", "C loop, remainder per probe, same turns, {}"
+WEIGHTS = ("weights 1 to 3", "one in 20 of weight 100")
+BARS = (
+    *(Bar(FILL.format(*s), MODULO.format(*s), MOST) for s in SIZES),
+    *(Bar(WEIGHTED.format(w), TAKEN.format(w), 0.65) for w in WEIGHTS),
+)
 
 
 def fills(size: int, n: int, sets: int = 8) -> list[Case]:
@@ -30,6 +37,25 @@ def fills(size: int, n: int, sets: int = 8) -> list[Case]:
     return [
         over_keys(FILL.format(size, n), "f(*k)", pools, f=maglev_fill),
         over_keys(MODULO.format(size, n), "f(*k)", pools, f=maglev_modulo),
+    ]
+
+
+def weighted_fills(kind: str, size: int = 65537, n: int = 1000) -> list[Case]:
+    """The fill by weight, our turns included and those of the yardstick given to it."""
+    rng = np.random.default_rng(n)
+    weights = rng.integers(1, 4, n) if kind == WEIGHTS[0] else np.where(np.arange(n) % 20, 1, 100)
+    phase, rate = rng.random(n), weights / weights.max()
+    offset, skip = (rng.integers(low, size, n).astype(np.uint32) for low in (0, 1))
+    turns = phased(phase, rate, size)
+
+    def build() -> Any:
+        return maglev_fill(phased(phase, rate, size), offset, skip, size)
+
+    assert np.array_equal(build(), maglev_modulo(turns, offset, skip, size))
+    given = (turns, offset, skip, size)
+    return [
+        statement(WEIGHTED.format(kind), "f()", f=build),
+        statement(TAKEN.format(kind), "f(*k)", f=maglev_modulo, k=given),
     ]
 
 
@@ -49,4 +75,6 @@ def cases(quick: bool) -> list[Case]:
         )
     for size, n in SIZES[1:2] if quick else SIZES:
         out += fills(size, n)
+    for kind in WEIGHTS:
+        out += weighted_fills(kind)
     return out

@@ -36,7 +36,7 @@ try:
     from lbalgo.kernels.maglev import fill as maglev_fill
     from lbalgo.kernels.period import Period, smooth_period
     from lbalgo.kernels.pickers import TicketPicker
-    from lbalgo.kernels.points import murmur64a, numbered, rounds
+    from lbalgo.kernels.points import murmur64a, numbered, phased, rounds
     from lbalgo.kernels.probed_ring import ProbedRing
     from lbalgo.kernels.rendezvous import RendezvousRace
     from lbalgo.kernels.reported_loads import BlendLoad, ReportLoad
@@ -70,7 +70,7 @@ except ImportError as absent:
     from lbalgo.reference.maglev import fill as maglev_fill  # type: ignore[assignment]
     from lbalgo.reference.period import Period, smooth_period  # type: ignore[assignment]
     from lbalgo.reference.pickers import TicketPicker  # type: ignore[assignment]
-    from lbalgo.reference.points import murmur64a, numbered, rounds
+    from lbalgo.reference.points import murmur64a, numbered, phased, rounds
     from lbalgo.reference.probed_ring import ProbedRing  # type: ignore[assignment]
     from lbalgo.reference.rendezvous import RendezvousRace  # type: ignore[assignment]
     from lbalgo.reference.reported_loads import BlendLoad, ReportLoad  # type: ignore[assignment]
@@ -131,6 +131,7 @@ __all__ = [
     "numbered",
     "numbered32",
     "numbered_md5",
+    "phased",
     "rounds",
     "siphash24",
     "smooth_period",

@@ -279,3 +279,22 @@ def rates(name: str, values: Any) -> np.ndarray[Any, Any]:
     if given.ndim != 1 or len(given) == 0 or not (np.isfinite(given) & (given > 0)).all():
         raise ConfigError(name, values, "must be one or more finite numbers > 0")
     return given
+
+
+def phases_of(phases: Any, rates_: Any) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    """Phases in [0, 1) and as many rates in (0, 1], the greatest of them 1, as arrays of doubles.
+
+    Raises
+    ------
+    ConfigError : they are something else.
+    """
+    pace = rates("rates", rates_)
+    if pace.max() != 1.0:
+        raise ConfigError("rates", rates_, "must have 1 for their greatest")
+    try:
+        given = np.array(phases, dtype=np.float64)
+    except (TypeError, ValueError):
+        given = np.empty(0)
+    if given.shape != pace.shape or not ((given >= 0) & (given < 1)).all():
+        raise ConfigError("phases", phases, "must be numbers in [0, 1), as many as rates")
+    return given, pace

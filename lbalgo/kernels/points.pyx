@@ -6,7 +6,7 @@
 takes one if r * w has reached what its turns so far have cost, and each costs the greatest weight. Both the product
 and the running sum are doubles that round, as where the rule comes from; so each turn's round is found by division,
 then put right by the very comparison, and owners are sorted by round: the work is that of the turns taken, however
-many rounds pass in which a light owner takes none.
+many rounds pass in which a light owner takes none. `phased` gives out turns by time, sorted in buckets of equal time.
 """
 cimport numpy as cnp
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
@@ -18,7 +18,7 @@ from libc.string cimport memcpy
 
 import numpy as np
 
-from lbalgo.columns import column, count, kind_of, prefixes_of, rates, word
+from lbalgo.columns import column, count, kind_of, phases_of, prefixes_of, rates, word
 from lbalgo.errors import ConfigError
 
 from lbalgo.kernels.hashing cimport c_xxh64
@@ -209,3 +209,79 @@ def rounds(weights, size):
                 begin[at] += 1
     assert total >= many
     return owners[:many]
+
+
+cdef enum:
+    CROWD = 32  # more turns than this in one bucket of time are sorted otherwise
+
+
+cdef Py_ssize_t c_phased(const double *phases, const double *rates, Py_ssize_t n, double until, double scale,
+                         Py_ssize_t buckets, double *times, int32_t *owners, int32_t *start) noexcept nogil:
+    """Times and owners, by owner, of all turns up to a time, and how many are in each bucket; how many turns."""
+    cdef Py_ssize_t i, total = 0
+    cdef double k, time
+    for i in range(n):
+        k = 1.0
+        time = (k - phases[i]) / rates[i]
+        while time <= until:
+            times[total] = time
+            owners[total] = <int32_t>i
+            total += 1
+            start[min(<Py_ssize_t>(time * scale), buckets - 1) + 2] += 1
+            k += 1.0
+            time = (k - phases[i]) / rates[i]
+    return total
+
+
+cdef bint c_by_time(const double *times, const int32_t *owners, Py_ssize_t total, double scale, Py_ssize_t buckets,
+                    int32_t *start, double *at, int32_t *out) noexcept nogil:
+    """Sorts by the buckets that were counted, equal times as they came; False if a bucket is crowded."""
+    cdef Py_ssize_t i, j
+    cdef double time
+    cdef int32_t owner
+    for i in range(2, buckets + 2):
+        if start[i] > CROWD:
+            return False
+        start[i] += start[i - 1]
+    for i in range(total):
+        j = min(<Py_ssize_t>(times[i] * scale), buckets - 1) + 1
+        at[start[j]] = times[i]
+        out[start[j]] = owners[i]
+        start[j] += 1
+    for i in range(1, total):
+        time, owner, j = at[i], out[i], i
+        while j > 0 and at[j - 1] > time:
+            at[j] = at[j - 1]
+            out[j] = out[j - 1]
+            j -= 1
+        at[j] = time
+        out[j] = owner
+    return True
+
+
+def phased(phases, rates, size):
+    """Owners of the first `size` turns as int32, where turn k >= 1 of an owner falls at (k - phase) / rate.
+
+    Turns at one time are in order of owner. Phases are in [0, 1), rates in (0, 1], their greatest 1.
+    """
+    cdef Py_ssize_t many = count("size", size), n, total, buckets
+    cdef cnp.ndarray first, rate
+    first, rate = phases_of(phases, rates)
+    n = cnp.PyArray_DIM(rate, 0)
+    # By time t an owner has had more than rate * t + phase - 1 turns; the factor is for rounding.
+    cdef double until = (many + n) / float(rate.sum()) * (1.0 + 2.0**-40)
+    buckets = many + n
+    cdef double scale = buckets / until
+    cdef cnp.ndarray times = np.empty(many + 3 * n + 16, dtype=np.float64), at = np.empty_like(times)
+    cdef cnp.ndarray owners = np.empty(many + 3 * n + 16, dtype=np.int32), out = np.empty_like(owners)
+    cdef cnp.ndarray start = np.zeros(buckets + 2, dtype=np.int32)
+    cdef bint done
+    with nogil:
+        total = c_phased(<const double *>cnp.PyArray_DATA(first), <const double *>cnp.PyArray_DATA(rate), n, until,
+                         scale, buckets, <double *>cnp.PyArray_DATA(times), <int32_t *>cnp.PyArray_DATA(owners),
+                         <int32_t *>cnp.PyArray_DATA(start))
+        done = c_by_time(<const double *>cnp.PyArray_DATA(times), <const int32_t *>cnp.PyArray_DATA(owners), total,
+                         scale, buckets, <int32_t *>cnp.PyArray_DATA(start), <double *>cnp.PyArray_DATA(at),
+                         <int32_t *>cnp.PyArray_DATA(out))
+    assert total >= many
+    return out[:many] if done else owners[np.argsort(times[:total], kind="stable")[:many]]

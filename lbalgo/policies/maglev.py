@@ -22,7 +22,7 @@ from typing import Any, TypeVar, overload
 
 import numpy as np
 
-from lbalgo.active import MaglevTable, TicketPicker, maglev_fill, mix64, xxh64
+from lbalgo.active import MaglevTable, TicketPicker, maglev_fill, mix64, phased, xxh64
 from lbalgo.endpoint import Endpoint
 from lbalgo.errors import ConfigError
 from lbalgo.hashing import XXH64, Hasher, check_hasher, policy_from_dict
@@ -151,14 +151,8 @@ def phased_turns(weights: list[float], names: list[bytes], size: int) -> I32:
     rate = np.array(weights) / max(weights)
     if (rate == 1.0).all():
         return np.lexsort((rank, 1.0 - phase)).astype(np.int32)
-    horizon = (size + len(names)) / float(rate.sum())  # by then at least `size` turns have come
-    counts = np.floor(horizon * rate + phase).astype(np.int64) + 1
-    owner = np.repeat(np.arange(len(names)), counts)
-    first = np.cumsum(counts) - counts
-    k = np.arange(len(owner)) - first[owner] + 1
-    with np.errstate(divide="ignore", over="ignore"):
-        time = (k - phase[owner]) / rate[owner]
-    turns = owner[np.lexsort((rank[owner], time))][:size]
+    order = np.argsort(rank)
+    turns = order[phased(phase[order], np.maximum(rate[order], 5e-324), size)]  # a ratio that is lost gets no turn
     idle = np.flatnonzero(np.bincount(turns, minlength=len(names)) == 0)
     if len(idle):
         i = int(idle[0])

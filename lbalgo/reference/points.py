@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from lbalgo.columns import column, count, kind_of, prefixes_of, rates, word
+from lbalgo.columns import column, count, kind_of, phases_of, prefixes_of, rates, word
 from lbalgo.errors import ConfigError
 from lbalgo.reference.hashing import WORD, xxh64
 
@@ -65,3 +66,20 @@ def rounds(weights: Any, size: int) -> Any:
                 cost[owner] += most
                 turns.append(owner)
     return np.array(turns[:size], dtype=np.int32)
+
+
+def phased(phases: Any, rates: Any, size: int) -> Any:
+    """Owners of the first `size` turns as int32, where turn k >= 1 of an owner falls at (k - phase) / rate.
+
+    Turns at one time are in order of owner. Phases are in [0, 1), rates in (0, 1], their greatest 1.
+    """
+    size = count("size", size)
+    first, pace = (given.tolist() for given in phases_of(phases, rates))
+    coming = [((1.0 - phase) / rate, i, 1.0) for i, (phase, rate) in enumerate(zip(first, pace, strict=True))]
+    heapq.heapify(coming)
+    turns = []
+    for _ in range(size):
+        _, i, k = coming[0]
+        turns.append(i)
+        heapq.heapreplace(coming, ((k + 1.0 - first[i]) / pace[i], i, k + 1.0))
+    return np.array(turns, dtype=np.int32)

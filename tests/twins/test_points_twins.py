@@ -80,6 +80,29 @@ def test_rounds(weights, size):
         assert wanted == list(range(min(len(weights), size)))
 
 
+SHARES = st.one_of(st.floats(1e-3, 1.0), st.sampled_from([0.5, 1 / 3, 1.0, 5e-324, 1.0 - 2.0**-53]))
+PHASES = st.one_of(st.floats(0, 1, exclude_max=True), st.sampled_from([0.0, 0.5, 1.0 - 2.0**-53]))
+
+
+@given(st.data(), st.integers(1, 60), st.booleans(), st.integers(1, 600))
+def test_phased(data, n, crowded, size):
+    """Also all turns at one time, which crowds a bucket."""
+    rates = [*data.draw(st.lists(SHARES, min_size=n, max_size=n)), 1.0]
+    phases = data.draw(st.lists(PHASES, min_size=n + 1, max_size=n + 1))
+    if crowded:
+        rates, phases = [1.0] * (n + 1), [phases[0]] * (n + 1)
+    times = [
+        ((k - phase) / rate, i)
+        for i, (phase, rate) in enumerate(zip(phases, rates, strict=True))
+        for k in range(1, size + 1)
+    ]
+    wanted = [i for _, i in sorted(times)[:size]]
+    for module in MODULES:
+        turns = module.phased(phases, rates, size)
+        assert turns.dtype == np.int32
+        assert turns.tolist() == wanted
+
+
 @BOTH
 @pytest.mark.parametrize(
     ("call", "name"),
@@ -95,6 +118,14 @@ def test_rounds(weights, size):
         (lambda m: m.numbered([b"a"], [1], 0, -1), "seed"),
         (lambda m: m.numbered([b"a"], [1], 0, 0, 5), "separator"),
         (lambda m: m.murmur64a(b"a", 2**64), "seed"),
+        (lambda m: m.phased([0.5], [0.5], 3), "rates"),
+        (lambda m: m.phased([0.5], [2.0], 3), "rates"),
+        (lambda m: m.phased([0.5], [0.0], 3), "rates"),
+        (lambda m: m.phased([1.0], [1.0], 3), "phases"),
+        (lambda m: m.phased([float("nan")], [1.0], 3), "phases"),
+        (lambda m: m.phased([0.5, 0.5], [1.0], 3), "phases"),
+        (lambda m: m.phased(["a"], [1.0], 3), "phases"),
+        (lambda m: m.phased([0.5], [1.0], 0), "size"),
         (lambda m: m.rounds([], 3), "weights"),
         (lambda m: m.rounds([1.0, 0.0], 3), "weights"),
         (lambda m: m.rounds([1.0, float("inf")], 3), "weights"),
