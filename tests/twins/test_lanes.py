@@ -15,7 +15,7 @@ SAY = "from lbalgo.active import lanes; print(lanes.level(), *lanes.levels())"
 
 
 def run(code=SAY, **environment):
-    ours = {name: value for name, value in os.environ.items() if name != "LBALGO_SIMD"}
+    ours = {name: value for name, value in os.environ.items() if name not in ("LBALGO_SIMD", "LBALGO_KERNELS")}
     command = [sys.executable, "-W", "ignore:the plain-Python kernels", "-c", code]
     return subprocess.run(command, env={**ours, **environment}, capture_output=True, text=True)
 
