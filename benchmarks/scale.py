@@ -171,6 +171,16 @@ def plot(found: dict[str, list[Point]], path: str) -> None:
     figure.savefig(path)
 
 
+def everything(most: int) -> Iterable[tuple[str, list[Point], int | None]]:
+    """Every policy's costs over pools of up to `most` backends, and the bytes that the largest holds."""
+    for name, claim in CLAIMS.items():
+        points, bytes_held = measured(claim, [n for n in SIZES if n <= most]), None
+        if Path("/proc/self/statm").exists():
+            with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as process:
+                bytes_held = process.submit(held, name, most).result()
+        yield name, points, bytes_held
+
+
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.scale", description=__doc__.split("\n\n")[0])
     parser.add_argument("--most", type=int, default=SIZES[-1], choices=SIZES[3:], help="backends of the largest pool")
@@ -181,13 +191,9 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
     print(f"{options.most} backends: pick, its growth and claim; build, its growth and claim; bytes held, the least")
     found = {}
-    for name, claim in CLAIMS.items():
-        found[name] = measured(claim, [n for n in SIZES if n <= options.most])
-        bytes_held = None
-        if Path("/proc/self/statm").exists():
-            with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as process:
-                bytes_held = process.submit(held, name, options.most).result()
-        print(line(name, found[name], bytes_held), flush=True)
+    for name, points, bytes_held in everything(options.most):
+        found[name] = points
+        print(line(name, points, bytes_held), flush=True)
     if options.plot:
         plot(found, options.plot)
     return 0
