@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
-from typing import Any
 
 from lbalgo.spec import check_bool, check_enum, check_id, check_integer
 
@@ -88,11 +87,21 @@ class Request:
         return (self.bits >> 11) * 2.0**-53
 
 
-def _known(*values: Any) -> Request:
+_NEW = object.__new__
+_backend, _attempt, _hedge, _late, _criticality, _bits = (  # what sets a slot, whatever is frozen
+    getattr(Request, name).__set__ for name in Request.__slots__
+)
+
+
+def _known(backend: str | None, attempt: int, hedge: bool, late: bool, criticality: Criticality, bits: int) -> Request:
     """A request of values that have been checked: it is made twice for every request, so not a third time."""
-    request = object.__new__(Request)
-    for name, value in zip(Request.__slots__, values, strict=True):
-        object.__setattr__(request, name, value)
+    request = _NEW(Request)
+    _backend(request, backend)
+    _attempt(request, attempt)
+    _hedge(request, hedge)
+    _late(request, late)
+    _criticality(request, criticality)
+    _bits(request, bits)
     return request
 
 

@@ -33,6 +33,7 @@ from lbalgo.types import Outcome
 
 ADMISSION = ("admit", "started", "refused", "finished")
 BACKEND_LIMIT = Decision(Reason.BACKEND_LIMIT)
+NOBODY: frozenset[str] = frozenset()
 STREAM = 0x9E3779B97F4A7C15  # 2**64 over the golden ratio, odd: the step of SplitMix64, and what sets our stream apart
 
 
@@ -96,10 +97,11 @@ class Gatehouse:
         NotAdmitted : one of them refused; all have been told.
         """
         gates = self.admission if budget is None else (*self.admission, budget)
-        request = self.numbered(request)
+        if not request.bits:
+            request = self.numbered(request)
         for gate in gates:
             decision = gate.admit(now, request)
-            if not decision.admitted:
+            if decision.reason is not None:
                 for other in gates:
                     other.refused(now, request)
                 raise NotAdmitted(decision, request)
@@ -114,8 +116,10 @@ class Gatehouse:
         ------
         NoBackend : nobody can be chosen.
         """
-        full = frozenset().union(*(gate.full() for gate in self.limiting)) if self.limiting else frozenset()
-        barred = Either(exclude, full) if full else exclude
+        full: frozenset[str] = NOBODY
+        for limiting in self.limiting:
+            full = full | limiting.full() if full else limiting.full()
+        barred = (Either(exclude, full) if exclude != () else full) if full else exclude
         gate, request = self.affinity, visit.request
         try:
             if gate is None:

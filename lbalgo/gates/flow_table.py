@@ -154,7 +154,8 @@ class FlowTable:
             entry, mature = young.get(name), False
         if entry is not None and not opening and now - entry[1] < self._idle[mature]:
             id = entry[0]
-            if self._keeps[known.of(id)] and (exclude == () or id not in exclude):
+            slot = known.slots.get(id)
+            if slot is not None and self._keeps[known.standings[slot]] and (exclude == () or id not in exclude):
                 if mature:
                     old[name] = (id, now)
                     old.move_to_end(name)
@@ -162,7 +163,7 @@ class FlowTable:
                     del young[name]
                     self._put(1, name, id, now)
                 self._counts["hits"] += 1
-                return known.backends[known.slots[id]]
+                return known.backends[slot]
         safely = getattr(picker, "pick_safe", None)
         if safely is None:
             backend, worth = picker.pick(key, exclude=exclude), True
@@ -277,9 +278,10 @@ class FlowTable:
         return self._now
 
     def _sweep(self, now: float, most: int) -> None:
-        for queue, idle in zip(self._queues, self._idle, strict=True):
+        for which in (0, 1):
+            queue, idle = self._queues[which], self._idle[which]
             for _ in range(most):
-                if not queue or now - next(iter(queue.values()))[1] < idle:
+                if not queue or now - queue[next(iter(queue))][1] < idle:
                     break
                 queue.popitem(last=False)
                 self._counts["expired"] += 1
@@ -294,7 +296,7 @@ class FlowTable:
 
 def _name(key: Key) -> bytes:
     """The bytes a flow is known by: those of its key, or a digest of a long one, which no short key equals."""
-    name = raw_key(key)
+    name = key if type(key) is bytes else raw_key(key)
     if len(name) > LONGEST:
         return hashlib.blake2b(name, digest_size=LONGEST).digest() + b"\0"
     return name

@@ -14,12 +14,15 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from struct import Struct
 from typing import Any
 
 from lbalgo.gates.members import Members, Standing
 from lbalgo.policies.rendezvous import Rendezvous
 from lbalgo.types import State
 from lbalgo.view import View
+
+FIELDS = Struct(">QQQ8s")
 
 
 @dataclass(frozen=True)
@@ -33,13 +36,12 @@ class Session:
 
     def packed(self) -> bytes:
         """32 bytes."""
-        return b"".join(n.to_bytes(8, "big") for n in (self.issued, self.renewed, self.number)) + self.home
+        return FIELDS.pack(self.issued, self.renewed, self.number, self.home)
 
     @classmethod
     def unpacked(cls, raw: bytes) -> Session:
         """The session of 32 bytes."""
-        issued, renewed, number = (int.from_bytes(raw[k : k + 8], "big") for k in (0, 8, 16))
-        return cls(issued, renewed, number, raw[24:])
+        return cls(*FIELDS.unpack(raw))
 
 
 class Homes:

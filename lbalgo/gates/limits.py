@@ -21,10 +21,10 @@ from dataclasses import replace
 from typing import Any
 
 from lbalgo.errors import ConfigError
-from lbalgo.estimators.state import check_state, instant
+from lbalgo.estimators.state import check_state
 from lbalgo.gates.queueing import Queue
 from lbalgo.request import ADMIT, FIRST, Decision, Reason, Request
-from lbalgo.spec import check_integer
+from lbalgo.spec import LIMIT, check_integer, check_time
 from lbalgo.types import Outcome
 
 POOL = 1024  # Envoy: max_requests
@@ -55,7 +55,7 @@ class Limits:
     (<Reason.BACKEND_LIMIT: 'backend limit'>, ['a'], True)
     """
 
-    __slots__ = ("_backends", "_called", "in_flight", "per_backend", "pool", "queue")
+    __slots__ = ("_backends", "_called", "_limited", "in_flight", "per_backend", "pool", "queue")
 
     def __init__(
         self, pool: int | None = POOL, per_backend: int | None = None, queue: Queue[Request] | None = None
@@ -67,13 +67,14 @@ class Limits:
         self.queue = queue
         self.in_flight = 0
         self._backends: dict[str, int] = {}
+        self._limited: frozenset[str] = frozenset()  # those of them at their limit, made anew when one comes or goes
         self._called: Counter[Request] = Counter()  # released from the queue, and not yet sent
 
     def admit(self, now: float, request: Request = FIRST) -> Decision:
         """Whether there is a place; if there is none, whether there is one in the queue."""
-        instant(now)
-        to = 0 if request.backend is None else self._backends.get(request.backend, 0)
-        if self.per_backend is not None and to >= self.per_backend:
+        _checked(now)
+        most, to = self.per_backend, request.backend
+        if most is not None and (0 if to is None else self._backends.get(to, 0)) >= most:
             return Decision(Reason.BACKEND_LIMIT)
         if self._called and self._called[_anywhere(request)]:
             return ADMIT
@@ -84,12 +85,12 @@ class Limits:
         return ADMIT
 
     def _full(self) -> bool:
-        return self.pool is not None and self.in_flight + self._called.total() >= self.pool
+        called = self._called.total() if self._called else 0
+        return self.pool is not None and self.in_flight + called >= self.pool
 
     def full(self) -> frozenset[str]:
         """The ids of the backends at their limit that have requests in flight."""
-        most = self.per_backend
-        return frozenset(id for id, n in self._backends.items() if most is not None and n >= most)
+        return self._limited
 
     def wait(self, now: float, request: Request = FIRST) -> bool:
         """Let a request wait from `now` (seconds) on; False if there is no room."""
@@ -112,20 +113,24 @@ class Limits:
 
     def started(self, now: float, request: Request = FIRST) -> None:
         """A request was sent; limits count it whether or not they were asked."""
-        instant(now)
-        self._answered(request)
+        _checked(now)
+        if self._called:
+            self._answered(request)
         self.in_flight += 1
-        if request.backend is not None:
-            self._backends[request.backend] = self._backends.get(request.backend, 0) + 1
+        id = request.backend
+        if id is not None:
+            self._backends[id] = open = self._backends.get(id, 0) + 1
+            if self.per_backend is not None and open >= self.per_backend and id not in self._limited:
+                self._limited |= {id}
 
     def refused(self, now: float, request: Request = FIRST) -> None:
         """It does not go; a place kept for it is free again."""
-        instant(now)
-        self._answered(request)
+        _checked(now)
+        if self._called:
+            self._answered(request)
 
     def _answered(self, request: Request) -> None:
-        if self._called:
-            self._called -= Counter([_anywhere(request)])
+        self._called -= Counter([_anywhere(request)])
 
     def finished(self, now: float, request: Request, outcome: Outcome, latency: float | None = None) -> None:
         """A place is free again.
@@ -134,28 +139,37 @@ class Limits:
         ------
         ConfigError : no such request is in flight.
         """
-        instant(now)
-        of_backend = self._backends.get(request.backend, 0) if request.backend is not None else 1
-        if self.in_flight == 0 or of_backend == 0:
+        _checked(now)
+        id = request.backend
+        open = 1 if id is None else self._backends.get(id, 0)
+        if self.in_flight == 0 or open == 0:
             raise ConfigError("request", request, "was never started")
         self.in_flight -= 1
-        if request.backend is not None:
-            self._backends[request.backend] -= 1
-            if not self._backends[request.backend]:
-                del self._backends[request.backend]
+        if id is not None:
+            if open == 1:
+                del self._backends[id]
+            else:
+                self._backends[id] = open - 1
+            if self._limited and (open == 1 or open <= self.per_backend):  # type: ignore[operator]
+                self._limited -= {id}
 
     def snapshot(self, now: float) -> dict[str, Any]:
         """Nothing survives: what is in flight or waits is gone with the process."""
-        instant(now)
+        _checked(now)
         return {"type": "Limits"}
 
     def restore(self, state: Mapping[str, Any], now: float) -> None:
         """Begin empty."""
         check_state("Limits", state)
-        instant(now)
+        _checked(now)
 
     def __repr__(self) -> str:
         return f"Limits(pool={self.pool}, per_backend={self.per_backend}, queue={self.queue!r})"
+
+
+def _checked(now: object) -> None:
+    if type(now) is not float or not -LIMIT <= now <= LIMIT:
+        check_time("now", now)
 
 
 def _anywhere(request: Request) -> Request:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import enum
 import math
 from collections.abc import Callable, Sequence
+from itertools import compress
 from typing import Any
 
 from lbalgo.errors import ConfigError
@@ -58,10 +59,11 @@ class Members:
     (<Standing.ELIGIBLE: 'eligible'>, <Standing.DRAINING: 'draining'>, <Standing.GONE: 'gone'>)
     """
 
-    __slots__ = ("backends", "picker", "slots", "standings")
+    __slots__ = ("_shares", "backends", "picker", "slots", "standings")
 
     def __init__(self, picker: Any) -> None:
         self.picker = picker
+        self._shares: tuple[list[bool], list[float], float] | None = None
         self.backends: tuple[Any, ...] = tuple(picker.backends)
         self.slots: dict[str, int] = {backend.id: slot for slot, backend in enumerate(self.backends)}
         view = getattr(picker, "view", None)
@@ -73,6 +75,16 @@ class Members:
                 Standing.ELIGIBLE if able else STANDINGS[State(state)]
                 for able, state in zip(view.eligible.tolist(), view.states.tolist(), strict=True)
             ]
+
+    def shares(self) -> tuple[list[bool], list[float], float]:
+        """Of each slot whether it is eligible and its part of the weight, and the whole; made when first asked."""
+        if self._shares is None:
+            view = getattr(self.picker, "view", None)
+            given = [b.weight for b in self.backends] if view is None else (view.weights * view.factors).tolist()
+            able = [standing is Standing.ELIGIBLE for standing in self.standings]
+            weights = [weight if ok else 0.0 for weight, ok in zip(given, able, strict=True)]
+            self._shares = able, weights, math.fsum(weights)
+        return self._shares
 
     def of(self, id: str) -> Standing:
         """How the backend of this id stands."""
@@ -111,17 +123,15 @@ def fullness(picker: Any, members: Members, loads: Sequence[float] | None, facto
         if load is None or rows is None:
             raise ConfigError("loads", None, "must be given: this picker has no load")
         loads = [load.at(row) for row in rows.tolist()]
+    able, weights, whole = members.shares()
     try:
-        counts = [float(x) for x in loads]
+        counts = list(map(float, loads))
+        total = math.fsum(compress(counts, able))
+        valid = len(counts) == len(able) and min(counts, default=0.0) >= 0.0 and not any(map(math.isnan, counts))
     except (TypeError, ValueError):
-        counts = []
-    if len(counts) != len(members.backends) or not all(x >= 0 for x in counts):
+        valid = False
+    if not valid:
         raise ConfigError("loads", loads, f"must be one number >= 0 for each of {len(members.backends)} backends")
-    view = getattr(picker, "view", None)
-    given = [b.weight for b in members.backends] if view is None else (view.weights * view.factors).tolist()
-    able = [standing is Standing.ELIGIBLE for standing in members.standings]
-    weights = [weight if ok else 0.0 for weight, ok in zip(given, able, strict=True)]
-    total, whole = math.fsum(x for x, ok in zip(counts, able, strict=True) if ok), math.fsum(weights)
 
     def full(slot: int) -> bool:  # whoever takes no new traffic is not bounded: it empties by itself
         return able[slot] and counts[slot] >= math.ceil(factor * (total + 1) * weights[slot] / whole)
