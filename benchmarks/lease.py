@@ -20,7 +20,11 @@ GATES: dict[str, list[Any]] = {
 }
 
 ATTACHED = "slow start + ejection"
-BARS = tuple(Bar(f"{name}, {ATTACHED}", CYCLE, 15.0) for name in ("WeightedRoundRobin", "PowerOfTwo", "Maglev"))
+NAMES = ("WeightedRoundRobin", "PowerOfTwo", "Maglev")
+BARS = (
+    *(Bar(f"{name}, {ATTACHED}", CYCLE, 8.0) for name in NAMES),
+    *(Bar(f"{name}, {ATTACHED}, with-block", CYCLE, 12.0) for name in NAMES),
+)
 
 
 class NullBalancer:
@@ -51,9 +55,11 @@ def cases(quick: bool) -> list[Case]:
     for name, policy in (("WeightedRoundRobin", lb.WeightedRoundRobin()), ("PowerOfTwo", lb.PowerOfTwo())):
         out.append(statement(f"{name}, bare", "f().done()", f=balancer(policy, signals=False).acquire))
         out.append(statement(f"{name}, {ATTACHED}", "f().done()", f=balancer(policy).acquire))
+        blocks = balancer(policy).acquire
+        out.append(statement(f"{name}, {ATTACHED}, with-block", "with f() as lease: pass", f=blocks))
     out.append(over_keys(f"Maglev, {ATTACHED}", "f(k).done()", KEYS, f=balancer(lb.Maglev()).acquire))
-    blocks = balancer(lb.PowerOfTwo()).acquire
-    out.append(statement(f"PowerOfTwo, {ATTACHED}, with-block", "with f(): pass", f=blocks))
+    blocks = balancer(lb.Maglev()).acquire
+    out.append(over_keys(f"Maglev, {ATTACHED}, with-block", "with f(k) as lease: pass", KEYS, f=blocks))
     for name, gates in GATES.items():
         keyed = lb.Balancer(lb.Maglev(), pool(100, lb.Maglev()), seed=1, gates=gates, clock=time.time)
         out.append(over_keys(f"Maglev, {name}", "f(k).done()", KEYS, f=keyed.acquire))
