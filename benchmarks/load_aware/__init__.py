@@ -7,6 +7,7 @@ from benchmarks.load_aware import chances, fleets, information, queues
 
 FIGURES: tuple[Callable[[bool], Iterable[Figure]], ...] = (
     queues.supermarket,
+    queues.heavy,
     queues.finite_pool,
     queues.round_robin,
     queues.shortest_and_idle,
@@ -15,6 +16,7 @@ FIGURES: tuple[Callable[[bool], Iterable[Figure]], ...] = (
     fleets.heterogeneity,
     fleets.sinkhole,
     fleets.slow_server,
+    fleets.prequal,
     chances.balls,
     chances.weights,
     chances.ranks,
