@@ -20,6 +20,7 @@ from lbalgo.spec import check_integer, from_dict, to_dict
 from lbalgo.types import U64, Key
 
 _XXH64, _SIPHASH, _FUNCTION, _RAW = range(4)
+_WIDE = frozenset("iIlLqQ")  # a memoryview of such integers, second of a pair, is offsets and no key
 
 
 @dataclass(frozen=True)
@@ -206,8 +207,9 @@ def hash_many(keys: Any, *, hasher: Hasher = XXH64(), seed: int = 0) -> U64:
     Parameters
     ----------
     keys : a list or other iterable of keys; a one-dimensional NumPy array of integers (>= 0), bytes (``S``), text
-        (``U``) or objects; or a pair (data, offsets) of contiguous bytes and len + 1 ascending integers. NumPy drops
-        the trailing NULs of ``S`` and ``U`` elements before anybody can see them.
+        (``U``) or objects; or a pair (data, offsets) of contiguous bytes and len + 1 ascending integers, in any object
+        that gives a buffer: Arrow's are ``(buffer, memoryview(offsets).cast("i"))``, large ones ``cast("q")``. NumPy
+        drops the trailing NULs of ``S`` and ``U`` elements before anybody can see them.
     hasher, seed : as for `hash_key`.
 
     Raises
@@ -251,12 +253,25 @@ def count_keys(keys: Any) -> int:
 
 
 def _is_buffer(keys: Any) -> bool:
-    return (
-        isinstance(keys, tuple)
-        and len(keys) == 2
-        and isinstance(keys[0], (bytes, bytearray, memoryview, np.ndarray))
-        and not isinstance(keys[1], (str, bytes, bytearray, memoryview, int))
-    )
+    return isinstance(keys, tuple) and len(keys) == 2 and _is_data(keys[0]) and _is_offsets(keys[1])
+
+
+def _is_data(data: Any) -> bool:
+    if isinstance(data, (bytes, bytearray, memoryview, np.ndarray)):
+        return True
+    if isinstance(data, (str, np.generic)):  # keys, though NumPy's scalars give a buffer
+        return False
+    try:
+        memoryview(data).release()
+    except TypeError:
+        return False
+    return True
+
+
+def _is_offsets(offsets: Any) -> bool:
+    if isinstance(offsets, memoryview):
+        return offsets.format[-1:] in _WIDE  # before it, the byte order
+    return not isinstance(offsets, (str, bytes, bytearray, int, np.generic))
 
 
 def _digest_array(hasher: Any, keys: np.ndarray[Any, Any]) -> U64:
@@ -289,6 +304,8 @@ def _digest_spans(hasher: Any, data: Any, offsets: Any) -> U64:
     edges = np.asarray(offsets)
     if edges.ndim != 1 or len(edges) == 0 or edges.dtype.kind not in "ui":
         raise ConfigError("offsets", offsets, "must be a one-dimensional array of at least one integer")
+    if edges.dtype == np.uint64 and edges.max() >= 2**63:
+        raise ConfigError("offsets", int(edges.max()), f"must ascend within [0, {len(raw)}]")
     edges = np.ascontiguousarray(edges, dtype=np.int64)
     out = np.empty(len(edges) - 1, dtype=np.uint64)
     hasher.spans(raw, edges, out)

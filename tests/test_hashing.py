@@ -2,6 +2,7 @@
 
 import json
 import pickle
+from array import array
 
 import numpy as np
 import pytest
@@ -59,8 +60,26 @@ def test_offset_buffers(keys, seed):
     assert lb.hash_many((b"".join(keys), edges), seed=seed).tolist() == one_by_one(keys, seed=seed)
 
 
+@given(st.lists(st.binary(max_size=40)), st.sampled_from(["=i4", "=i8", "=u4", "=u8", ">i4", ">i8"]))
+def test_any_object_that_gives_a_buffer_is_one_of_an_offset_buffer(keys, dtype):
+    """As Arrow's arrays have them: without NumPy, offsets are a memoryview of integers or an array.array."""
+    edges = np.cumsum([0, *map(len, keys)]).astype(dtype)
+    wide = memoryview(edges.tobytes()).cast("i" if dtype[-1] == "4" else "q")
+    raw = b"".join(keys)
+    for data in (raw, array("B", raw), memoryview(bytearray(raw))):
+        for offsets in (memoryview(edges), wide) if dtype[0] == "=" else (memoryview(edges),):
+            assert lb.hash_many((data, offsets)).tolist() == one_by_one(keys)
+        assert lb.hash_many((data, array("q", edges.tolist()))).tolist() == one_by_one(keys)
+    assert lb.RingHash().build(["a", "b"]).tickets((raw, memoryview(edges))).tolist() == one_by_one(keys)
+
+
+def test_offsets_too_large_are_named_as_they_are():
+    with pytest.raises(lb.ConfigError, match=str(2**63 + 1)):
+        lb.hash_many((b"abc", np.array([0, 2**63 + 1], np.uint64)))
+
+
 def test_a_pair_of_keys_is_no_offset_buffer():
-    for pair in ((b"ab", b"cd"), (b"ab", "cd"), ("ab", "cd"), (1, 2), (b"ab", 7)):
+    for pair in ((b"ab", b"cd"), (b"ab", "cd"), ("ab", "cd"), (1, 2), (b"ab", 7), (b"ab", memoryview(b"cd"))):
         assert lb.hash_many(pair).tolist() == one_by_one(pair)
 
 
