@@ -7,7 +7,8 @@ the two is n, without what surrounds it. Callgrind writes out its count whenever
 number, which nothing else here does.
 
 Valgrind's processor has AVX2 and not AVX-512, so what is counted are the kernels of the level "avx2". A rise of more
-than 3 % in one case is exit status 1; a case that the version before does not have is printed as new.
+than 3 % in one case is exit status 1, a count that fails is 2; a case that the version before does not have is printed as
+new.
 """
 
 from __future__ import annotations
@@ -126,8 +127,12 @@ def main(arguments: list[str]) -> int:
     if len(arguments) != 2:
         print(__doc__.split("\n\n")[0], file=sys.stderr)
         return 2
-    with ThreadPoolExecutor(2) as both:
-        lines, risen = compared(*both.map(count, arguments))
+    try:
+        with ThreadPoolExecutor(2) as both:
+            lines, risen = compared(*both.map(count, arguments))
+    except subprocess.CalledProcessError as failed:
+        print(failed, file=sys.stderr)
+        return 2
     print("     instructions         before     more", *lines, sep="\n")
     print(f"{len(lines)} cases, {risen} with more than {MOST - 1:.0%} more instructions")
     return int(risen > 0)
