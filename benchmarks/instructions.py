@@ -7,8 +7,7 @@ the two is n, without what surrounds it. Callgrind writes out its count whenever
 number, which nothing else here does.
 
 Valgrind's processor has AVX2 and not AVX-512, so what is counted are the kernels of the level "avx2". A rise of more
-than 3 % in one case is exit status 1, a count that fails is 2; a case that the version before does not have is printed as
-new.
+than 3 % in one case is exit status 1, a count that fails is 2; a case that the version before does not have is new.
 """
 
 from __future__ import annotations
