@@ -308,5 +308,8 @@ def _digest_spans(hasher: Any, data: Any, offsets: Any) -> U64:
         raise ConfigError("offsets", int(edges.max()), f"must ascend within [0, {len(raw)}]")
     edges = np.ascontiguousarray(edges, dtype=np.int64)
     out = np.empty(len(edges) - 1, dtype=np.uint64)
-    hasher.spans(raw, edges, out)
+    try:
+        hasher.spans(raw, edges, out)
+    except ConfigError as refused:  # names them as they were given, not as they were made ready
+        raise ConfigError("offsets", offsets, refused.why) from None
     return out
