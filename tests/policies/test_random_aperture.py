@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 import lbalgo as lb
 from lbalgo import Outcome, RandomAperture, View
+from lbalgo.testing import FakeClock
 
 IDS = [f"b{i}" for i in range(40)]
 
@@ -121,7 +122,7 @@ def test_it_continues_through_rebuilds_and_processes():
 
 
 def test_under_a_balancer_a_quiet_client_keeps_to_few_and_a_busy_one_does_not():
-    clock = lb.testing.FakeClock()
+    clock = FakeClock()
     balancer = lb.Balancer(RandomAperture(smooth=1.0), IDS, clock=clock, seed=1)
     for _ in range(300):
         with balancer.acquire():
