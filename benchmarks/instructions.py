@@ -129,7 +129,7 @@ def main(arguments: list[str]) -> int:
     try:
         with ThreadPoolExecutor(2) as both:
             lines, risen = compared(*both.map(count, arguments))
-    except subprocess.CalledProcessError as failed:
+    except (subprocess.CalledProcessError, OSError) as failed:
         print(failed, file=sys.stderr)
         return 2
     print("     instructions         before     more", *lines, sep="\n")
