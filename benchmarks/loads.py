@@ -35,9 +35,14 @@ LOADS: dict[str, Any] = {
 }
 SIZES = (10, 10_000)
 TURNS = "{} acquire + done, N={}, {} in flight"
+PAIRS = "LeastLoaded pick + release, {} weights, N={}, {} in flight"
 BARS = (
     Bar("PowerOfTwo by PeakEwma", "PowerOfTwo by InFlight", 2.0),
     Bar(TURNS.format("LeastLoaded", 10_000, 10), TURNS.format("LeastLoaded", 10, 10), 1.5),
+    Bar(PAIRS.format("equal", 10_000, 10), PAIRS.format("equal", 10, 10), 1.5),
+    Bar(PAIRS.format("equal", 10_000, 40_000), PAIRS.format("equal", 10, 40), 1.5),
+    Bar(PAIRS.format("unequal", 10_000, 10), PAIRS.format("unequal", 10, 10), 8.0),
+    Bar(PAIRS.format("unequal", 10_000, 40_000), PAIRS.format("unequal", 10, 40), 8.0),
 )
 
 
@@ -68,9 +73,33 @@ def turnover(policy: Any, n: int, flying: int) -> Case:
     return Case(TURNS.format(type(policy).__name__, n, flying), run)
 
 
+def pair(n: int, equal: bool, flying: int) -> Case:
+    """pick, the load told of it, and of the end of the request that began `flying` picks before."""
+    names = pool(n)
+    picker = lb.LeastLoaded().build(dict.fromkeys(names, 1.0) if equal else names)
+    pick, started, finished = picker.pick, picker.load.started, picker.load.finished
+    rows = {backend: int(row) for backend, row in zip(picker.backends, picker.rows, strict=True)}
+    open_: deque[int] = deque()
+    push, pop, ok = open_.append, open_.popleft, lb.Outcome.SUCCESS
+    for _ in range(flying):
+        row = rows[pick()]
+        started(row, 1.0, 0.0)
+        push(row)
+
+    def run(times: int) -> None:
+        for _ in repeat(None, times):
+            row = rows[pick()]
+            started(row, 1.0, 0.0)
+            push(row)
+            finished(pop(), ok, None, 0.0)
+
+    return Case(PAIRS.format("equal" if equal else "unequal", n, flying), run)
+
+
 def cases(quick: bool) -> list[Case]:
     """Picks of two by every load, then whole turns of the least loaded; the quick table is as large."""
     picks = [statement(f"PowerOfTwo by {name}", "f()", f=picker(load).pick) for name, load in LOADS.items()]
     least = lb.LeastLoaded()
     turns = [turnover(least, n, flying) for n in SIZES for flying in sorted({10, n})]
-    return [*picks, *turns, *(turnover(lb.PowerOfTwo(), n, 10) for n in SIZES)]
+    pairs = [pair(n, equal, flying) for equal in (True, False) for n in SIZES for flying in (10, 4 * n)]
+    return [*picks, *turns, *pairs, *(turnover(lb.PowerOfTwo(), n, 10) for n in SIZES)]

@@ -29,7 +29,7 @@ cdef class LoadPicker:
     cdef readonly Py_ssize_t count
     cdef readonly int exponent
     cdef uint64_t _stride, _ahead
-    cdef bint _pairs
+    cdef bint _pairs, _whole
     cdef Py_ssize_t _top, _one, _two
     cdef int64_t[::1] _slots
     cdef int64_t[::1] _lanes
@@ -47,6 +47,7 @@ cdef class LoadPicker:
     @cython.locals(loads=Loads, least=double, tied=double, bound=double, score=double, best=Py_ssize_t, start=Py_ssize_t,
                    size=Py_ssize_t, i=Py_ssize_t, slot=Py_ssize_t)
     cdef Py_ssize_t _least_read(self, uint64_t ticket) except -2
+    @cython.locals(place=Py_ssize_t)
     cdef inline Py_ssize_t _least(self, uint64_t ticket) except -2
     @cython.locals(coin=double)
     cdef inline bint _wins(self, uint64_t ticket, uint64_t slot, double tied) noexcept
@@ -58,3 +59,10 @@ cdef class LoadPicker:
     cdef inline Py_ssize_t _lesser(self, uint64_t state) except -2
     @cython.locals(first=uint64_t)
     cdef inline Py_ssize_t _draw(self, uint64_t state, Py_ssize_t draw) noexcept
+
+ctypedef object (*Serving)(LoadPicker, object)
+
+cdef extern from "short_entry.h":
+    void short_entry(object kind, Serving serve) noexcept
+
+cdef object serve(LoadPicker picker, object key)

@@ -1,8 +1,12 @@
 cimport cython
 from libc.stdint cimport int32_t, int64_t, uint64_t
 
+cdef struct Count:  # what is in flight: one line of the cache to read and to write, not two
+    double cost
+    int64_t flying
+
 cdef class LoadState:
-    cdef double *counts  # by row, if the load is a mere count; else NULL
+    cdef Count *counts  # by row, if the load is a mere count; else NULL
     cdef Py_ssize_t size
     cdef readonly double margin
     cdef void start_(self, Py_ssize_t row, double cost, double now) except *
@@ -17,18 +21,17 @@ cdef class LoadState:
     cdef inline double read(self, Py_ssize_t row) except? -1.0:
         """`value`, without a call if the load is a mere count."""
         if row < self.size:
-            return self.counts[row]
+            return self.counts[row].cost
         return self.value(row)
     @cython.final
     cdef inline double count(self, Py_ssize_t row) noexcept:
         """`value` of a row below `size`."""
-        return self.counts[row]
+        return self.counts[row].cost
     cdef void values(self, int64_t[::1] rows, Py_ssize_t start, Py_ssize_t n, double *out) except *
     cpdef object merge(self, object other)
 
 @cython.final
 cdef class InFlightCounts(LoadState):
-    cdef int64_t *flying
     cdef int32_t[256] journal
     cdef readonly uint64_t changes
     cdef void reserve(self, Py_ssize_t size) except *
@@ -42,15 +45,15 @@ cdef class InFlightCounts(LoadState):
         """`start_` of a request of cost 1, for callers that have no time for a call."""
         if row >= self.size:
             self.reserve(row + 1)
-        self.flying[row] += 1
-        self.counts[row] += 1.0
+        self.counts[row].flying += 1
+        self.counts[row].cost += 1.0
         self.note(row)
         return 0
     @cython.final
     cdef inline void over(self, Py_ssize_t row) noexcept:
         """`close_` of one that has begun, where all cost 1."""
-        self.flying[row] -= 1
-        self.counts[row] -= 1.0
+        self.counts[row].flying -= 1
+        self.counts[row].cost -= 1.0
         self.note(row)
 
 cdef class ForeignLoad(LoadState):

@@ -20,7 +20,7 @@ from lbalgo.errors import ConfigError
 from lbalgo.spec import check_real, check_row
 from lbalgo.types import Outcome
 
-cdef Py_ssize_t LEAST_ROWS = 1024  # 8 KiB at once, so that the rows of most pools are there before their first request
+cdef Py_ssize_t LEAST_ROWS = 1024  # 16 KiB at once, so that the rows of most pools are there before their first request
 cdef double MOST = 1e300  # loads end here, so that no sum of them is infinite
 cdef dict CODES = types.OUTCOME_CODES
 cdef tuple OUTCOMES = tuple(CODES)
@@ -127,57 +127,51 @@ cdef class InFlightCounts(LoadState):
             check_real(f"costs[{row}]", held[row], low=0.0)
         self.reserve(max(len(given), 1))
         for row in range(len(given)):
-            self.flying[row] = given[row]
-            self.counts[row] = held[row]
+            self.counts[row].flying = given[row]
+            self.counts[row].cost = held[row]
 
     def __dealloc__(self):
         free(self.counts)
-        free(self.flying)
 
     cdef void reserve(self, Py_ssize_t size) except *:
         if size <= self.size:
             return
         size = max(size, 2 * self.size, LEAST_ROWS)
-        cdef double *grown = <double *>calloc(size, sizeof(double))
-        cdef int64_t *wider = <int64_t *>calloc(size, sizeof(int64_t))
-        if grown == NULL or wider == NULL:
-            free(grown)
-            free(wider)
+        cdef Count *grown = <Count *>calloc(size, sizeof(Count))
+        if grown == NULL:
             raise MemoryError
         if self.size:
-            memcpy(grown, self.counts, self.size * sizeof(double))
-            memcpy(wider, self.flying, self.size * sizeof(int64_t))
+            memcpy(grown, self.counts, self.size * sizeof(Count))
         free(self.counts)
-        free(self.flying)
-        self.counts, self.flying, self.size = grown, wider, size
+        self.counts, self.size = grown, size
 
     cdef void start_(self, Py_ssize_t row, double cost, double now) except *:
         """One more in flight."""
         if row >= self.size:
             self.reserve(row + 1)
-        self.flying[row] += 1
-        self.counts[row] = min(self.counts[row] + cost, MOST)
+        self.counts[row].flying += 1
+        self.counts[row].cost = min(self.counts[row].cost + cost, MOST)
         self.note(row)
 
     cdef void close_(self, Py_ssize_t row, double cost, double began, int outcome_code, double latency, double now) except *:
         """One fewer in flight."""
-        if row >= self.size or self.flying[row] == 0:
+        if row >= self.size or self.counts[row].flying == 0:
             raise ConfigError("row", row, "has nothing in flight")
-        self.flying[row] -= 1
-        self.counts[row] -= cost
-        if self.flying[row] == 0 or self.counts[row] < 0.0:
-            self.counts[row] = 0.0  # what rounding, or a cost that was not the one it began with, has left
+        self.counts[row].flying -= 1
+        self.counts[row].cost -= cost
+        if self.counts[row].flying == 0 or self.counts[row].cost < 0.0:
+            self.counts[row].cost = 0.0  # what rounding, or a cost that was not the one it began with, has left
         self.note(row)
 
     cdef double value(self, Py_ssize_t row) except? -1.0:
         """What is in flight."""
-        return self.counts[row] if row < self.size else 0.0
+        return self.counts[row].cost if row < self.size else 0.0
 
     cdef void values(self, int64_t[::1] rows, Py_ssize_t start, Py_ssize_t n, double *out) except *:
         cdef Py_ssize_t i, row
         for i in range(n):
             row = rows[start + i]
-            out[i] = self.counts[row] if row < self.size else 0.0
+            out[i] = self.counts[row].cost if row < self.size else 0.0
 
     def total(self, rows):
         """What is in flight in all of these rows, a contiguous int64 array, in whole units of cost."""
@@ -186,14 +180,14 @@ cdef class InFlightCounts(LoadState):
         cdef Py_ssize_t i
         for i in range(given.shape[0]):
             if 0 <= given[i] < self.size:
-                total += self.counts[given[i]]
+                total += self.counts[given[i]].cost
         return int(total)
 
     def restart(self, row):
         """`row` belongs to another backend from now on: nothing of it is in flight."""
         cdef Py_ssize_t at = check_row(row)
         if at < self.size:
-            self.flying[at], self.counts[at] = 0, 0.0
+            self.counts[at].flying, self.counts[at].cost = 0, 0.0
             self.note(at)
 
     def __repr__(self):
@@ -205,9 +199,9 @@ cdef class InFlightCounts(LoadState):
 
 cdef tuple _trimmed(InFlightCounts load):
     cdef Py_ssize_t n = load.size, row
-    while n and load.flying[n - 1] == 0:
+    while n and load.counts[n - 1].flying == 0:
         n -= 1
-    counts, costs = [load.flying[row] for row in range(n)], [load.counts[row] for row in range(n)]
+    counts, costs = [load.counts[row].flying for row in range(n)], [load.counts[row].cost for row in range(n)]
     return (counts,) if costs == counts else (counts, costs)
 
 

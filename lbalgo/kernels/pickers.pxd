@@ -1,9 +1,16 @@
 cimport cython
 from libc.stdint cimport int32_t, uint8_t, uint64_t
 from lbalgo.kernels.hashing cimport GAMMA, KeyHasher, WORD, c_mix64 as mix64
+from lbalgo.kernels.alias cimport AliasTable
+from lbalgo.kernels.period cimport Period
+from lbalgo.kernels.stride cimport Stride
 from lbalgo.kernels.structure cimport Cursor, Structure, Walk
 
+cdef extern from "short_keys.h":
+    bint short_ticket(object key, uint64_t seed, uint64_t *ticket) noexcept
+
 cdef object NOTHING
+cdef Py_ssize_t TURNS
 cdef uint64_t ACCEPT
 cdef int KEYED, COUNTER, RANDOM
 
@@ -18,6 +25,14 @@ cdef class TicketPicker:
     cdef readonly int source
     cdef readonly bint plain
     cdef bint able
+    cdef Period _period
+    cdef Stride _stride
+    cdef AliasTable _alias
+    cdef bint _xxh64
+    cdef uint64_t _ahead, _due
+    cdef Py_ssize_t _drawn, _turn
+    cdef uint64_t[16] _numbers  # TURNS of them
+    cdef int32_t[16] _served
     cdef uint64_t[::1] coins
     cdef uint64_t[::1] thresholds
     cdef uint8_t[::1] eligible
@@ -33,5 +48,15 @@ cdef class TicketPicker:
     cdef inline object _serve(self, object key)
     @cython.locals(i=Py_ssize_t, state=uint64_t, ticket=uint64_t)
     cdef void _foresee(self, uint64_t[::1] out) noexcept
-    @cython.locals(slot=Py_ssize_t, ticket=uint64_t)
+    @cython.locals(state=uint64_t, slot=Py_ssize_t)
     cdef inline Py_ssize_t _next(self, object key) except -1
+    cdef inline Py_ssize_t _next_turn(self) noexcept
+    @cython.locals(slot=Py_ssize_t, ticket=uint64_t)
+    cdef inline Py_ssize_t _next_by_key(self, object key) except -1
+
+ctypedef object (*Serving)(TicketPicker, object)
+
+cdef extern from "short_entry.h":
+    void short_entry(object kind, Serving serve) noexcept
+
+cdef object serve(TicketPicker picker, object key)

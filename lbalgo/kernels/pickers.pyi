@@ -9,6 +9,7 @@ from lbalgo.view import View
 _B = TypeVar("_B", bound=Backend)
 
 SALT: int
+XXH64: int
 
 @final
 class TicketPicker(Generic[_B]):

@@ -1,5 +1,6 @@
+cimport cython
 from libc.stdint cimport int32_t, uint32_t, uint64_t
-from lbalgo.kernels.structure cimport Structure
+from lbalgo.kernels.structure cimport Structure, remainder
 
 cdef enum:
     TOP = 65535  # the greatest stride
@@ -11,3 +12,8 @@ cdef class Stride(Structure):
     cdef int32_t *owners
     cdef uint32_t *rates
     cdef bint serves(self, uint64_t i, uint64_t generation) noexcept nogil
+    cdef void turns(self, uint64_t ticket, uint64_t *numbers, int32_t *slots, Py_ssize_t n) noexcept nogil
+    @cython.final
+    cdef inline Py_ssize_t owner(self, uint64_t ticket) noexcept nogil:
+        """`lookup` of a number at which somebody is served, for callers that have no time for a call."""
+        return self.owners[remainder(ticket, <uint64_t>self.size, self.inverse)]

@@ -10,7 +10,7 @@ import numpy as np
 from lbalgo.columns import column, count
 from lbalgo.errors import ConfigError
 
-from lbalgo.kernels.structure cimport Structure, quotient, remainder
+from lbalgo.kernels.structure cimport Structure, quotient
 
 cnp.import_array()
 
@@ -59,8 +59,27 @@ cdef class Stride(Structure):
                 generation += 1
         return ticket
 
+    cdef void turns(self, uint64_t ticket, uint64_t *numbers, int32_t *slots, Py_ssize_t n) noexcept nogil:
+        """The first n numbers at or after `ticket` at which somebody is served, and whom; no branch depends on that."""
+        cdef uint64_t size = <uint64_t>self.size
+        cdef uint64_t generation = quotient(ticket, size, self.inverse), i = ticket - generation * size
+        cdef uint32_t rate
+        cdef Py_ssize_t found = 0
+        generation %= TOP
+        while found < n:
+            rate = self.rates[i]
+            numbers[found], slots[found] = ticket, self.owners[i]
+            found += (rate * generation + i * HALF) % TOP >= TOP - rate
+            ticket += 1
+            i += 1
+            if ticket == 0:
+                i = generation = 0
+            elif i == size:
+                i = 0
+                generation = generation + 1 if generation + 1 < TOP else 0
+
     cdef Py_ssize_t lookup(self, uint64_t ticket) noexcept nogil:
-        return self.owners[remainder(self.settle(ticket), self.size, self.inverse)]
+        return self.owner(self.settle(ticket))
 
     def strides(self):
         """(slot, stride) of every backend, in the order of its turns."""

@@ -16,7 +16,8 @@ cdef class Tournament:
     cdef readonly Py_ssize_t count
     cdef Py_ssize_t _top, _height
     cdef uint64_t _seen
-    cdef bint _grown
+    cdef bint _grown, _straight
+    cdef double _even
     cdef int64_t[::1] _places, _rows, _levels, _shares
     cdef double[::1] _weights, _scores
     @cython.locals(place=Py_ssize_t, level=Py_ssize_t, root=Py_ssize_t, begin=Py_ssize_t, i=Py_ssize_t, _=Py_ssize_t,

@@ -113,6 +113,7 @@ class LoadPicker:
         self.choices = choices
         self.first = first
         self.count = len(slots)
+        self._whole = len(slots) == len(view)  # then a place among the eligible is a slot
         self._stride = (choices if choices < len(slots) else 1) * GAMMA & WORD
         weights = np.zeros(len(view))
         self.exponent = 0
@@ -146,7 +147,7 @@ class LoadPicker:
 
     def _next(self) -> int:
         """The slot for the next ticket, which is spent; what a compiled balancer calls."""
-        slot = self._decide(self.cursor.state)
+        slot = self._lesser(self.cursor.state) if self._pairs else self._decide(self.cursor.state)
         if slot < 0:
             self._refuse()
         self._spend()
@@ -185,15 +186,16 @@ class LoadPicker:
         return (self.load.count(self._rows[slot]) + 1.0) / self._weights[slot]  # type: ignore[no-any-return]
 
     def _decide(self, state: int) -> int:
-        if self._pairs:
-            return self._lesser(state)
         if self.choices >= self.count:
             return self._least(mix64((state + GAMMA) & WORD))
         return self._least_drawn(state)
 
     def _least(self, ticket: int) -> int:
         """The slot of least score, -1 if nobody is eligible."""
-        return self._least_read(ticket) if self.order is None else self._slots[self.order.least(ticket)]
+        if self.order is None:
+            return self._least_read(ticket)
+        place = self.order.least(ticket)
+        return place if self._whole else self._slots[place]
 
     def _lesser(self, state: int) -> int:
         """`_least_drawn` of two, without a loop, and without a branch that nobody could predict."""
@@ -365,3 +367,12 @@ class LoadPicker:
 
     def __reduce__(self) -> tuple[Any, tuple[Any, ...]]:
         return rebuild, (self.policy, self.view, self.cursor.state)
+
+
+def serve(picker: LoadPicker, key: Any) -> Any:
+    """`pick` without `exclude`: the compiled class's short way in."""
+    return picker._serve()
+
+
+if cython.compiled:
+    short_entry(LoadPicker, serve)  # type: ignore[name-defined]  # noqa: F821

@@ -57,6 +57,10 @@ class Period(Structure):
         """The owner of position ticket mod size."""
         return self._owners[ticket % self.size]
 
+    def owner(self, ticket: int) -> int:
+        """`lookup`; the compiled twin saves a call here."""
+        return self.lookup(ticket)
+
     def table(self) -> list[int]:
         """The owners by position."""
         return list(self._owners)

@@ -27,7 +27,10 @@ except ModuleNotFoundError:
     from lbalgo.reference import shadow as cython
 
 if not cython.compiled:
+    from lbalgo.reference.alias import AliasTable
     from lbalgo.reference.hashing import GAMMA, WORD, KeyHasher, mix64, xxh64
+    from lbalgo.reference.period import Period
+    from lbalgo.reference.stride import Stride
     from lbalgo.reference.structure import Cursor, Structure
 else:
     from lbalgo.kernels.hashing import xxh64
@@ -39,6 +42,8 @@ NOTHING = ()
 KEYED = 0
 COUNTER = 1
 RANDOM = 2
+XXH64 = 0  # the kind of a KeyHasher that is nothing else
+TURNS = 16  # turns of strides that are worked out at once
 ACCEPT = 1 << 53  # a coin is 53 bits; a threshold of 2**53 always accepts
 SALT = 0xC0114EC7C0114EC7  # the constant c of the acceptance law; any constant other than 0 will do
 
@@ -84,6 +89,13 @@ class TicketPicker:
         self.hasher = hasher
         self.source = source
         self.cursor = cursor
+        self._period = structure if source == COUNTER and not thin and isinstance(structure, Period) else None
+        self._stride = structure if source == COUNTER and not thin and isinstance(structure, Stride) else None
+        self._alias = structure if source == RANDOM and not thin and isinstance(structure, AliasTable) else None
+        self._xxh64 = source == KEYED and hasher.kind == XXH64  # type: ignore[union-attr]
+        self._ahead, self._drawn, self._due, self._turn = 0, 0, 0, TURNS
+        if self._alias is not None:
+            self._drawn = self._alias.owner(mix64(0))
         self.plain = True
         self.able = bool(view.eligible.any())
         eligible = view.eligible.astype(np.uint8)
@@ -117,6 +129,43 @@ class TicketPicker:
 
     def _next(self, key: Any) -> int:
         """The slot of this key, or of the next ticket, which is spent; what a compiled balancer calls."""
+        if self._period is not None:
+            state = self.cursor.state
+            self.cursor.state = (state + 1) & WORD
+            return self._period.owner(state)
+        if self._alias is not None:
+            state = (self.cursor.state + GAMMA) & WORD
+            slot = self._drawn if state == self._ahead else self._alias.owner(mix64(state))
+            self.cursor.state = state
+            self._ahead = (state + GAMMA) & WORD
+            self._drawn = self._alias.owner(mix64(self._ahead))  # nothing waits for it, and the next has it at hand
+            return slot
+        if self._stride is not None:
+            return self._next_turn()
+        return self._next_by_key(key)
+
+    def _next_turn(self) -> int:
+        """The next turn of strides, of which the compiled twin works out some at once."""
+        if not cython.compiled:
+            ticket = self._stride.settle(self.cursor.state)  # type: ignore[union-attr]
+            self.cursor.state = (ticket + 1) & WORD
+            return self._stride.owner(ticket)  # type: ignore[union-attr]
+        if self._turn == TURNS or self.cursor.state != self._due:
+            self._stride.turns(self.cursor.state, self._numbers, self._served, TURNS)  # type: ignore[attr-defined, union-attr]
+            self._turn = 0
+        self._due = self._numbers[self._turn] + 1  # type: ignore[attr-defined]
+        self.cursor.state = self._due
+        self._turn += 1
+        return self._served[self._turn - 1]  # type: ignore[attr-defined, no-any-return]
+
+    def _next_by_key(self, key: Any) -> int:
+        if cython.compiled and self._xxh64:
+            ticket: int = 0
+            if short_ticket(key, self.hasher.seed, cython.address(ticket)):  # type: ignore[name-defined, union-attr]  # noqa: F821
+                slot = self._decide(ticket)
+                if slot < 0:
+                    self._refuse()
+                return slot
         ticket = self._peek(key)
         slot = self._decide(ticket)
         if slot < 0:
@@ -283,3 +332,12 @@ class TicketPicker:
 
     def __reduce__(self) -> tuple[Any, tuple[Any, ...]]:
         return rebuild, (self.policy, self.view, self.cursor.state)
+
+
+def serve(picker: TicketPicker, key: Any) -> Any:
+    """`pick` without `exclude`: the compiled class's short way in."""
+    return picker._serve(key)
+
+
+if cython.compiled:
+    short_entry(TicketPicker, serve)  # type: ignore[name-defined]  # noqa: F821

@@ -38,7 +38,11 @@ class Stride(Structure):
 
     def lookup(self, ticket: int) -> int:
         """The backend served at the first number at or after `ticket` that serves one."""
-        return self._owners[self.settle(ticket) % self.size]
+        return self.owner(self.settle(ticket))
+
+    def owner(self, ticket: int) -> int:
+        """`lookup` of a number at which somebody is served."""
+        return self._owners[ticket % self.size]
 
     def strides(self) -> list[tuple[int, int]]:
         """(slot, stride) of every backend, in the order of its turns."""

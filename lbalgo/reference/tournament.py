@@ -75,6 +75,8 @@ class Tournament:
             columns = [values.tolist() for values in columns]
         self._places, self._rows, self._levels, self._weights, self._scores, self._shares = columns
         self._height = len(levels)
+        self._straight = bool((rows == np.arange(self.count)).all())  # then a row is a place: one line less to read
+        self._even = float(weights[0]) if bool((weights == weights[0]).all()) else 0.0  # what all weigh
         self._seen, self._grown = 0, False
 
     def least(self, ticket: int) -> int:
@@ -113,9 +115,11 @@ class Tournament:
             self._grow()
         for change in range(self._seen, load.changes):
             row = load.journal[change & 255]
-            if row <= self._top and self._places[row] >= 0:
-                place = self._places[row]
-                score = (load.read(row) + 1.0) / self._weights[place]
+            if row > self._top:
+                continue
+            place = row if self._straight else self._places[row]
+            if place >= 0:
+                score = (load.read(row) + 1.0) / (self._even if self._even > 0.0 else self._weights[place])
                 if score != self._scores[place]:
                     self._climb(place, score)
         self._seen = load.changes

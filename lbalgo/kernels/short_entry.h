@@ -1,0 +1,45 @@
+/* A short way into `pick(key=None, *, exclude=())` of a compiled class.
+
+   Nearly every pick has a key and no more, or nothing. What a call of a method costs beyond that is the unpacking of
+   arguments that are not there, and the counting of references to what they are by default: a third of the cheapest
+   picks. So the class's method is given another C function, which hands those calls on, as borrowed as they came, and
+   all others to the function that was there. Where methods are not called that way (another interpreter, an older
+   protocol), nothing is done, and nothing else is different. */
+
+#ifndef LBALGO_SHORT_ENTRY_H
+#define LBALGO_SHORT_ENTRY_H
+
+typedef PyObject *(*lbalgo_serving)(PyObject *self, PyObject *key);
+typedef PyObject *(*lbalgo_method)(PyObject *self, PyObject *const *args, Py_ssize_t n, PyObject *names);
+
+static lbalgo_serving lbalgo_serve;
+static lbalgo_method lbalgo_usual;
+
+static PyObject *lbalgo_entry(PyObject *self, PyObject *const *args, Py_ssize_t n, PyObject *names) {
+    if (names == NULL && n <= 1)
+        return lbalgo_serve(self, n ? args[0] : Py_None);
+    return lbalgo_usual(self, args, n, names);
+}
+
+/* One class a module: its method `pick`, as the class has it, goes by `serve` where it can. */
+static void lbalgo_shorten(PyObject *type, lbalgo_serving serve) {
+#if !defined(PYPY_VERSION) && !defined(Py_LIMITED_API)
+    PyObject *found = PyObject_GetAttrString(type, "pick");
+    if (found != NULL && Py_IS_TYPE(found, &PyMethodDescr_Type)) {
+        PyMethodDef *method = ((PyMethodDescrObject *)found)->d_method;
+        if (method->ml_flags == (METH_FASTCALL | METH_KEYWORDS)) {
+            lbalgo_serve = serve;
+            lbalgo_usual = (lbalgo_method)(void (*)(void))method->ml_meth;
+            method->ml_meth = (PyCFunction)(void (*)(void))lbalgo_entry;
+        }
+    }
+    Py_XDECREF(found);
+    PyErr_Clear();
+#else
+    (void)type, (void)serve, (void)lbalgo_entry;
+#endif
+}
+
+#define short_entry(type, serve) lbalgo_shorten((PyObject *)(type), (lbalgo_serving)(serve))
+
+#endif
