@@ -10,8 +10,9 @@ client has sent since, times the number of clients, since the others are probabl
 server from drawing queues that a linear score would let grow to the ratio of the speeds: of two servers, one four times
 as fast, the fast one gets 4**(1/3) = 1.6 times the queue.
 
-An average takes a new sample with weight `alpha`. Averages fade with `tau` while nothing is heard, so that whoever is
-avoided is tried again; in the paper they stand for ever. Without feedback the service time is taken for the response
+An average takes a new sample with weight `alpha`. Averages fade with `tau` while a server has nothing of this client's
+to do, so that whoever is avoided is tried again; in the paper they stand for ever. While requests are there they stand:
+a server that is silent over one long request is not getting faster. Without feedback the service time is taken for the response
 time and the queue for empty. Nobody knows one that never answered: it is tried at once, and once until it has answered.
 A failure counts as an answer that took `penalty` seconds at least, since failing fast is not being fast.
 
@@ -90,7 +91,7 @@ class C3:
     alpha : weight of a new sample in an average, > 0 and <= 1.
     exponent : of the queue, from 1 to 10.
     choices : how many to draw by weight and compare, 1 to 64; None: all.
-    tau : seconds in which averages fade to 1/e while nothing is heard, from 1e-3 to 1e9.
+    tau : seconds in which averages fade to 1/e while nothing is in flight there, from 1e-3 to 1e9.
     penalty : seconds that a failure counts as, at least, from 0 to 1e9.
 
     Raises
@@ -180,15 +181,21 @@ class ReplicaScores:
 
     def started(self, row: int, cost: float, now: float) -> None:
         """A request was sent to the backend in `row` at `now` (seconds)."""
+        row = check_row(row)
+        idle = not self._open.count(row)
         self._open.started(row, cost, now)
+        if row in self._known:
+            self._known[row] = self._faded(row, idle)
 
     def finished(self, row: int, outcome: Outcome, latency: float | None, now: float) -> None:
         """A request to the backend in `row` ended at `now` (seconds); what was cancelled says nothing."""
         row, took = self._open.finished(row, outcome, latency, now)
+        known = self._faded(row, idle=False)
+        if row in self._known:
+            self._known[row] = known
         if outcome is Outcome.CANCELLED or (took is None and outcome is Outcome.SUCCESS):
             return
         took = took or 0.0
-        known = self._faded(row)
         known.response = self._averaged(
             known.response, min(took if outcome is Outcome.SUCCESS else max(took, self.spec.penalty), LARGEST)
         )
@@ -236,13 +243,15 @@ class ReplicaScores:
     def _averaged(self, average: float, sample: float) -> float:
         return sample if math.isnan(average) else average + self.spec.alpha * (sample - average)
 
-    def _faded(self, row: int) -> Averages:
-        """The averages as they are now."""
+    def _faded(self, row: int, idle: bool | None = None) -> Averages:
+        """The averages as they are now; `idle` says whether nothing was in flight since, None: as it is now."""
         latest = self._open.latest
         known = self._known.get(row)
         if known is None:
             return Averages(math.nan, math.nan, math.nan, latest)
-        kept = math.exp((known.when - latest) / self.spec.tau)
+        if idle is None:
+            idle = not self._open.count(row)
+        kept = math.exp((known.when - latest) / self.spec.tau) if idle else 1.0
         return Averages(known.response * kept, known.service * kept, known.queue * kept, latest)
 
     def snapshot(self) -> dict[str, Any]:

@@ -193,3 +193,22 @@ def test_plain_data():
     policy = C3(clients=40, choices=3)
     assert C3.from_dict(json.loads(json.dumps(policy.to_dict()))) == policy
     assert repr(policy.start()) == f"{policy!r}.start()"
+
+
+def test_a_server_that_is_silent_over_a_long_request_does_not_seem_faster():
+    load = C3(tau=1.0).start()
+    for row in (0, 1):
+        load.started(row, 1.0, 0.0)
+        load.finished(row, Outcome.SUCCESS, 1.0, 1.0)
+    load.started(0, 1.0, 1.0)
+    score = load.at(0)
+    load.advance(50.0)
+    assert load.at(0) == score  # with a request there
+    assert load.at(1) == pytest.approx(math.exp(-49.0), rel=1e-12)  # and one that is idle
+    load.finished(0, Outcome.CANCELLED, None, 50.0)
+    assert load.at(0) == pytest.approx(1.0, rel=1e-12)
+    load.advance(52.0)
+    assert load.at(0) == pytest.approx(math.exp(-2.0), rel=1e-12)
+    load.started(0, 1.0, 52.0)
+    load.advance(53.0)
+    assert load.at(0) == pytest.approx(8.0 * math.exp(-2.0), rel=1e-12)  # (1 + 1) ** 3
