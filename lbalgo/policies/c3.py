@@ -12,9 +12,9 @@ as fast, the fast one gets 4**(1/3) = 1.6 times the queue.
 
 An average takes a new sample with weight `alpha`. Averages fade with `tau` while a server has nothing of this client's
 to do, so that whoever is avoided is tried again; in the paper they stand for ever. While requests are there they stand:
-a server that is silent over one long request is not getting faster. Without feedback the service time is taken for the response
-time and the queue for empty. Nobody knows one that never answered: it is tried at once, and once until it has answered.
-A failure counts as an answer that took `penalty` seconds at least, since failing fast is not being fast.
+a server that is silent over one long request is not getting faster. Without feedback the service time is taken for the
+response time and the queue for empty. Nobody knows one that never answered: it is tried at once, and once until it has
+answered. A failure counts as an answer that took `penalty` seconds at least, since failing fast is not being fast.
 
 Costs: O(1) an event, pick O(N), or O(choices squared); memory 200 bytes a backend.
 Sources: Suresh, Canini, Schmid, Feldmann, "C3: cutting tail latency in cloud data stores via adaptive replica
