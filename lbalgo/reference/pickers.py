@@ -62,6 +62,10 @@ class TicketPicker:
     thin : whether acceptance coins stand for the view's factors and states; if not, the structure already does.
     """
 
+    _alias: AliasTable | None  # the structure itself, where it is of this kind
+    _period: Period | None
+    _stride: Stride | None
+
     def __init__(
         self,
         policy: Any,
@@ -89,9 +93,10 @@ class TicketPicker:
         self.hasher = hasher
         self.source = source
         self.cursor = cursor
-        self._period = structure if source == COUNTER and not thin and isinstance(structure, Period) else None
-        self._stride = structure if source == COUNTER and not thin and isinstance(structure, Stride) else None
-        self._alias = structure if source == RANDOM and not thin and isinstance(structure, AliasTable) else None
+        whole: Any = None if thin else structure
+        self._period = whole if source == COUNTER and isinstance(whole, Period) else None
+        self._stride = whole if source == COUNTER and isinstance(whole, Stride) else None
+        self._alias = whole if source == RANDOM and isinstance(whole, AliasTable) else None
         self._xxh64 = source == KEYED and hasher.kind == XXH64  # type: ignore[union-attr]
         self._ahead, self._drawn, self._due, self._turn = 0, 0, 0, TURNS
         if self._alias is not None:
@@ -103,9 +108,9 @@ class TicketPicker:
         if thin and len(view):
             ratios = view.factors / view.factors.max()
             thresholds = np.rint(ratios * float(ACCEPT)).astype(np.uint64)
-            whole = bool((ratios == 1.0).all())  # whoever has all of its share accepts, whatever its coin
-            self.plain = whole and bool((eligible == (view.weights > 0)).all())
-            if not whole:
+            everybody = bool((ratios == 1.0).all())  # whoever has all of its share accepts, whatever its coin
+            self.plain = everybody and bool((eligible == (view.weights > 0)).all())
+            if not everybody:
                 coins[:] = [mix64(xxh64(i.encode()) ^ SALT) for i in view.ids]
         else:
             thresholds = np.full(len(view), ACCEPT, dtype=np.uint64)
