@@ -43,6 +43,7 @@ from lbalgo.policies import (
     OrcaWeights,
     PidWeights,
     Prequal,
+    RandomAperture,
     RandomSubset,
     Ringsteady,
     Rocksteadier,
@@ -75,15 +76,20 @@ TOLD = {"reports": Reports(load_report, period=1.0)}  # by the servers, once a m
 KEYED = {"keys": UniformKeys(10_000)}
 
 
-class Subsets:
-    """Two choices for each client among servers of its own; clients are numbered as their pickers are built."""
+class Each:
+    """A policy for each client; clients are numbered as their pickers are built."""
 
-    def __init__(self, rule: Callable[[int], Any]) -> None:
-        self.rule, self.built = rule, 0
+    def __init__(self, policy: Callable[[int], Any]) -> None:
+        self.policy, self.built = policy, 0
 
     def build(self, view: Any, *, previous: Any = None) -> Any:
         client, self.built = self.built % SERVERS, self.built + 1
-        return Subset(lb.PowerOfTwo(), self.rule(client)).build(view)
+        return self.policy(client).build(view)
+
+
+def subsets(rule: Callable[[int], Any]) -> Each:
+    """Two choices for each client among servers of its own."""
+    return Each(lambda client: Subset(lb.PowerOfTwo(), rule(client)))
 
 
 POLICIES: dict[str, dict[str, tuple[Any, dict[str, Any]]]] = {
@@ -132,11 +138,12 @@ POLICIES: dict[str, dict[str, tuple[Any, dict[str, Any]]]] = {
         "JoinIdleQueue, 20 clients": (JoinIdleQueue(), MANY),
         "Prequal, 20 clients": (Prequal(age=10.0), {**MANY, "probes": Probes()}),
         "C3, 20 clients": (C3(clients=SERVERS), {**MANY, "reports": Reports(feedback)}),
-        "Aperture(5), 20 clients": (Subsets(lambda client: Aperture(SERVERS, client, 5)), MANY),
-        "DeterministicSubset(5)": (Subsets(lambda client: DeterministicSubset(5, client)), MANY),
-        "RandomSubset(5)": (Subsets(lambda client: RandomSubset(5, client)), MANY),
-        "Ringsteady(5)": (Subsets(lambda client: Ringsteady(5, client)), MANY),
-        "Rocksteadier(5)": (Subsets(lambda client: Rocksteadier(5, client)), MANY),
+        "Aperture(5), 20 clients": (subsets(lambda client: Aperture(SERVERS, client, 5)), MANY),
+        "DeterministicSubset(5)": (subsets(lambda client: DeterministicSubset(5, client)), MANY),
+        "RandomSubset(5)": (subsets(lambda client: RandomSubset(5, client)), MANY),
+        "RandomAperture": (Each(RandomAperture), MANY),
+        "Ringsteady(5)": (subsets(lambda client: Ringsteady(5, client)), MANY),
+        "Rocksteadier(5)": (subsets(lambda client: Rocksteadier(5, client)), MANY),
     },
 }
 Trace = tuple[list[float], list[float]]
