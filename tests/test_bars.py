@@ -13,7 +13,7 @@ WANTED = (Bar("fast", "floor", 1.5), Bar("slow", "floor", 2.0), Bar("far", "floo
 @pytest.fixture
 def times(monkeypatch):
     made = {"floor": 10.0, "fast": 15.0, "slow": 20.0, "far": 30.0, "other": 1.0}
-    monkeypatch.setattr(bars, "TABLES", {"made up": None, "bare": None})
+    monkeypatch.setattr(bars, "TABLES", ("made up", "bare"))
     monkeypatch.setattr(bars, "bars", lambda table: WANTED if table == "made up" else ())
     monkeypatch.setattr(bars, "fill", lambda table, quick, only: {name: made[name] for name in only & made.keys()})
     monkeypatch.setattr(bars.lb, "kernels", lambda: "cython")
