@@ -4,6 +4,7 @@ from contextlib import contextmanager
 
 import pytest
 
+from lbalgo import ConfigError
 from tests.both import both
 
 lanes = both("lanes")[-1]  # of the compiled kernels, if there are any
@@ -12,13 +13,15 @@ LEVELS = ("portable", "avx2", "avx512")  # of any processor, so that the names o
 
 @contextmanager
 def level(name):
-    """Within, the kernels use this level; skips the test where the processor has it not."""
+    """Within, the kernels use this level; one that the processor has not is refused, and the best it has is used."""
+    before, used = lanes.level(), name
     if name not in lanes.levels():
-        pytest.skip(f"this processor and build have {', '.join(lanes.levels())}")
-    before = lanes.level()
-    lanes.use(name)
+        used = lanes.levels()[-1]
+        with pytest.raises(ConfigError, match="this processor and build have"):
+            lanes.use(name)
+    lanes.use(used)
     try:
-        yield
+        yield used
     finally:
         lanes.use(before)
 

@@ -52,8 +52,9 @@ def test_the_plain_twins_have_only_the_portable_level():
 @pytest.mark.parametrize("name", LEVELS)
 def test_within_a_level_and_after(name):
     before = LANES[-1].level()
-    with level(name):
-        assert LANES[-1].level() == name
+    with level(name) as used:
+        assert LANES[-1].level() == used
+        assert used == name if name in LANES[-1].levels() else used == LANES[-1].levels()[-1]
     assert LANES[-1].level() == before
     assert tuple(at_every_level(LANES[-1].level)) == LANES[-1].levels()
 
