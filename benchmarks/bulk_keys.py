@@ -2,7 +2,7 @@
 
 The C loop is told where each key's bytes are and how many: it is hashing alone, without a type to look at, an object to
 ask or an offset to check. Texts of NumPy are 4 bytes a character and have to become UTF-8 first, which is no hashing,
-and so is not in the loop either; neither is what NumPy's variable-width strings take to become Python's.
+and so is not in the loop either; neither is what it takes to find where NumPy's variable-width strings are.
 """
 
 from __future__ import annotations

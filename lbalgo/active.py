@@ -11,6 +11,8 @@ from __future__ import annotations
 import os
 import warnings
 
+import numpy as np
+
 import lbalgo.kernels  # noqa: F401 - first: a later import of the package would replace the function of its name
 
 KERNELS = "cython"
@@ -44,6 +46,11 @@ try:
     from lbalgo.kernels.streams import Stream
     from lbalgo.kernels.stride import Stride
     from lbalgo.kernels.structure import Cursor, Structure
+
+    if hasattr(np.dtypes, "StringDType"):  # from NumPy 2 on, for which that kernel is built
+        from lbalgo.kernels.strings import hash_strings
+    else:
+        from lbalgo.reference.strings import hash_strings
 except ImportError as absent:
     KERNELS = "python"
     if os.environ.get("LBALGO_KERNELS") != "python":
@@ -78,6 +85,7 @@ except ImportError as absent:
     from lbalgo.reference.stations import Stations  # type: ignore[assignment]
     from lbalgo.reference.streams import Stream  # type: ignore[assignment]
     from lbalgo.reference.stride import Stride  # type: ignore[assignment]
+    from lbalgo.reference.strings import hash_strings
     from lbalgo.reference.structure import Cursor, Structure  # type: ignore[assignment]
 
 if os.environ.get("LBALGO_SIMD"):
@@ -121,6 +129,7 @@ __all__ = [
     "chained",
     "choose",
     "digest32",
+    "hash_strings",
     "jump",
     "jump_back",
     "kernels",

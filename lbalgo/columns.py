@@ -177,6 +177,18 @@ def cells_of(data: Any, dtype: type[np.generic], width: Any, out: Any) -> None:
     array("out", out, np.uint64, cells)
 
 
+def strings_of(name: str, values: Any) -> Any:
+    """`values` itself if it is a one-dimensional array of NumPy's `StringDType`.
+
+    Raises
+    ------
+    ConfigError : it is something else.
+    """
+    if not isinstance(values, np.ndarray) or values.dtype.kind != "T" or values.ndim != 1:
+        raise ConfigError(name, values, "must be a one-dimensional array of StringDType")
+    return values
+
+
 def no_text(data: Any, start: int, size: int) -> NoReturn:
     """Refuses so many code points from `start` on, of which one has no UTF-8 form.
 

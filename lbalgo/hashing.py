@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from lbalgo.active import KeyHasher
+from lbalgo.active import KeyHasher, hash_strings
 from lbalgo.errors import ConfigError
 from lbalgo.spec import check_integer, from_dict, to_dict
 from lbalgo.types import U64, Key
@@ -207,16 +207,18 @@ def hash_many(keys: Any, *, hasher: Hasher = XXH64(), seed: int = 0) -> U64:
     Parameters
     ----------
     keys : a list or other iterable of keys; a one-dimensional NumPy array of integers (>= 0), bytes (``S``), text
-        (``U``) or objects; or a pair (data, offsets) of contiguous bytes and len + 1 ascending integers, in any object
-        that gives a buffer: Arrow's are ``(buffer, memoryview(offsets).cast("i"))``, large ones ``cast("q")``. NumPy
-        drops the trailing NULs of ``S`` and ``U`` elements before anybody can see them.
+        (``U`` or ``StringDType``, in which what is missing counts as its ``na_object``) or objects; or a pair
+        (data, offsets) of contiguous bytes and len + 1 ascending integers, in any object that gives a buffer: Arrow's
+        are ``(buffer, memoryview(offsets).cast("i"))``, large ones ``cast("q")``. NumPy drops the trailing NULs of
+        ``S`` and ``U`` elements before anybody can see them.
     hasher, seed : as for `hash_key`.
 
     Raises
     ------
-    TypeError, ConfigError : as `hash_key`; also for arrays of other kinds, offsets out of order or out of bounds.
+    TypeError, ConfigError : as `hash_key`; also for arrays of other kinds, offsets out of order or out of bounds, a
+        string that is missing, or holds bytes that are no UTF-8.
 
-    Cost: O(total length); arrays of integers, ``S`` and ``U`` and offset buffers never become Python objects.
+    Cost: O(total length); arrays of integers and text and offset buffers never become Python objects.
 
     Examples
     --------
@@ -289,7 +291,9 @@ def _digest_array(hasher: Any, keys: np.ndarray[Any, Any]) -> U64:
             hasher.cells(native.view(np.uint8), native.dtype.itemsize, out)
         else:
             hasher.runes(native.view(np.uint32), native.dtype.itemsize // 4, out)
-    elif kind in "SUOT":
+    elif kind == "T":
+        hash_strings(hasher, keys, out)
+    elif kind in "SUO":
         hasher.sequence(keys.tolist(), out)
     else:
         raise TypeError(f"a key is bytes, str or int, not {keys.dtype}")

@@ -33,6 +33,10 @@ def test_many_keys_equal_each_key(hasher):
     assert lb.hash_many((t for t in TEXTS), **how).tolist() == one_by_one(TEXTS, **how)
     assert lb.hash_many(np.array(TEXTS), **how).tolist() == one_by_one(TEXTS, **how)
     assert lb.hash_many(np.array(binary), **how).tolist() == one_by_one(binary, **how)
+    if hasattr(np.dtypes, "StringDType"):  # from NumPy 2 on
+        strings = np.array(TEXTS, np.dtypes.StringDType())
+        assert lb.hash_many(strings, **how).tolist() == one_by_one(TEXTS, **how)
+        assert lb.hash_many(strings[::-2], **how).tolist() == one_by_one(TEXTS[::-2], **how)
     for texts in (
         np.array(TEXTS, ">U100"),
         np.array(TEXTS)[::2],
