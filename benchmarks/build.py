@@ -8,20 +8,29 @@ import numpy as np
 import uhashring
 
 import lbalgo as lb
-from lbalgo.active import lanes, maglev_fill, phased
+from lbalgo.active import Ring, lanes, maglev_fill, numbered, phased
 
 from .scalar import POLICIES, pool
 from .timing import Bar, Case, over_keys, statement
-from .yardstick import maglev_modulo
+from .yardstick import POINT, maglev_modulo, named_ring, texts
 
 FILL, MODULO = "Maglev fill, M={} N={}", "C loop, remainder per probe, M={} N={}"
 SIZES = ((65537, 100), (65537, 1000), (655373, 100), (655373, 1000))
 MOST = 0.65 if lanes.level() == "portable" else 0.45
 WEIGHTED, TAKEN = "Maglev phased turns and fill, {}", "C loop, remainder per probe, same turns, {}"
 WEIGHTS = ("weights 1 to 3", "one in 20 of weight 100")
+RING, NAMED, STD_SORT = (
+    "RingHash, 100 N points, N={}",
+    "the yardstick's points, N={}",
+    "XXH64 + std::sort, 100 N points, N={}",
+)
+CHANGE = "RingHash after one {}, N={}"
+CHANGES, POOLS = ("join", "leave", "reweight"), (100, 1000)
 BARS = (
     *(Bar(FILL.format(*s), MODULO.format(*s), MOST) for s in SIZES),
     *(Bar(WEIGHTED.format(w), TAKEN.format(w), 0.65) for w in WEIGHTS),
+    *(Bar(ring.format(n), STD_SORT.format(n), 0.4) for ring in (RING, NAMED) for n in POOLS),
+    *(Bar(CHANGE.format(change, n), RING.format(n), 0.35) for change in CHANGES for n in POOLS),
 )
 
 
@@ -59,6 +68,37 @@ def weighted_fills(kind: str, size: int = 65537, n: int = 1000) -> list[Case]:
     ]
 
 
+def rings(n: int, sets: int = 4) -> list[Case]:
+    """Rings of 100 points a backend and those after one change, over distinct pools.
+
+    `RingHash` derives its points and the yardstick hashes the name of each; so our build of the yardstick's points is
+    there besides, and gives the same ring.
+    """
+    policy, counts = lb.RingHash(), np.full(n, 100, np.int32)
+    owners, ring = np.repeat(np.arange(n, dtype=np.int32), counts), np.empty(100 * n, POINT)
+    views, named = [], []
+    changes: dict[str, list[Any]] = {change: [] for change in CHANGES}
+    for k in range(sets):
+        ids = [f"10.{k}.{i // 256}.{i % 256}:8000" for i in range(n)]
+        views.append(lb.View.of(ids))
+        named.append((texts([i.encode() for i in ids]), counts, ring))
+        before, which = policy.build(views[-1]), n // 2 + k
+        weights = {i: 1.0 + (i == ids[which]) for i in ids}
+        for change, now in zip(CHANGES, ([*ids, "new"], ids[:which] + ids[which + 1 :], weights), strict=True):
+            changes[change].append((lb.View.of(now), before))
+
+    def ours(ids: list[str]) -> Any:
+        return Ring(numbered(ids, counts, 0, 0, b"_"), owners, n)
+
+    assert np.array_equal(ours(list(views[-1].ids)).points(), named_ring(*named[-1])["at"])
+    return [
+        over_keys(RING.format(n), "f(k)", views, f=policy.build),
+        over_keys(NAMED.format(n), "f(k)", [list(v.ids) for v in views], f=ours),
+        over_keys(STD_SORT.format(n), "f(*k)", named, f=named_ring),
+        *(over_keys(CHANGE.format(c, n), "f(k[0], previous=k[1])", changes[c], f=policy.build) for c in CHANGES),
+    ]
+
+
 def cases(quick: bool) -> list[Case]:
     """Whole builds from a View, the signals-only rebuild of a keyed table, and the fill beside its yardstick."""
     out = [statement("null: View.of, N=1000", "f(b)", f=lb.View.of, b=pool(1000))]
@@ -75,6 +115,8 @@ def cases(quick: bool) -> list[Case]:
         )
     for size, n in SIZES[1:2] if quick else SIZES:
         out += fills(size, n)
+    for n in POOLS[1:] if quick else POOLS:
+        out += rings(n)
     for kind in WEIGHTS:
         out += weighted_fills(kind)
     return out

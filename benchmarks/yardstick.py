@@ -14,6 +14,8 @@ from typing import Any
 
 import numpy as np
 
+POINT = np.dtype([("at", np.uint64), ("owner", np.int32)], align=True)
+
 
 @functools.cache
 def _library() -> ctypes.CDLL:
@@ -28,6 +30,21 @@ def _library() -> ctypes.CDLL:
     cubes = np.array([int(p ** (1 / 3) % 1 * 2**32) for p in primes], np.uint32)
     library.dialect_tables(*(a.ctypes.data_as(ctypes.c_void_p) for a in (sines, cubes)))
     return library
+
+
+@functools.cache
+def _sorting() -> ctypes.CDLL:
+    target = os.path.join(tempfile.mkdtemp(), "sorting.so")
+    source = str(Path(__file__).with_name("named_ring.cpp"))
+    subprocess.run(["c++", "-O3", "-shared", "-fPIC", "-o", target, source], check=True)
+    return ctypes.CDLL(target)
+
+
+def named_ring(names: Any, counts: Any, ring: Any) -> Any:
+    """Points of names by `texts`, hashed by XXH64 and sorted by `std::sort`, into an array of `POINT`."""
+    of, out = (a.ctypes.data_as(ctypes.c_void_p) for a in (counts, ring))
+    _sorting().named_ring(names, of, ctypes.c_int64(len(counts)), out)
+    return ring
 
 
 def maglev_modulo(turns: Any, offset: Any, skip: Any, size: int) -> Any:

@@ -38,7 +38,7 @@ try:
     from lbalgo.kernels.maglev import fill as maglev_fill
     from lbalgo.kernels.period import Period, smooth_period
     from lbalgo.kernels.pickers import TicketPicker
-    from lbalgo.kernels.points import murmur64a, numbered, phased, rounds
+    from lbalgo.kernels.points import derived, murmur64a, numbered, phased, rounds
     from lbalgo.kernels.probed_ring import ProbedRing
     from lbalgo.kernels.rendezvous import RendezvousRace
     from lbalgo.kernels.reported_loads import BlendLoad, ReportLoad
@@ -77,7 +77,7 @@ except ImportError as absent:
     from lbalgo.reference.maglev import fill as maglev_fill  # type: ignore[assignment]
     from lbalgo.reference.period import Period, smooth_period  # type: ignore[assignment]
     from lbalgo.reference.pickers import TicketPicker  # type: ignore[assignment]
-    from lbalgo.reference.points import murmur64a, numbered, phased, rounds
+    from lbalgo.reference.points import derived, murmur64a, numbered, phased, rounds
     from lbalgo.reference.probed_ring import ProbedRing  # type: ignore[assignment]
     from lbalgo.reference.rendezvous import RendezvousRace  # type: ignore[assignment]
     from lbalgo.reference.reported_loads import BlendLoad, ReportLoad  # type: ignore[assignment]
@@ -128,6 +128,7 @@ __all__ = [
     "arc_shares",
     "chained",
     "choose",
+    "derived",
     "digest32",
     "hash_strings",
     "jump",

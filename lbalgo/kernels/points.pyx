@@ -1,7 +1,7 @@
 # cython: language_level=3
-"""Points and turns of dialects whose structures are made of numbered strings and of rounds.
+"""Points of rings, and turns of dialects whose tables are filled by rounds.
 
-`numbered` hashes prefix + decimal(k) for k = 0, 1, …, the digits counted up in place, by XXH64 or by MurmurHash64A
+`derived` counts up from one word and mixes. `numbered` hashes prefix + decimal(k) for k = 0, 1, …, the digits counted up in place, by XXH64 or by MurmurHash64A
 (Appleby; what libstdc++ calls std::hash). `rounds` gives out turns round by round: in round r an owner of weight w
 takes one if r * w has reached what its turns so far have cost, and each costs the greatest weight. Both the product
 and the running sum are doubles that round, as where the rule comes from; so each turn's round is found by division,
@@ -18,15 +18,38 @@ from libc.string cimport memcpy
 
 import numpy as np
 
-from lbalgo.columns import column, count, kind_of, phases_of, prefixes_of, rates, word
+from lbalgo.columns import column, count, kind_of, phases_of, prefixes_of, rates, word, words
 from lbalgo.errors import ConfigError
 
 from lbalgo.kernels.hashing cimport c_xxh64
+from lbalgo.kernels.lanes cimport lanes_in_use
 
 cnp.import_array()
 
 cdef extern from "Python.h":
     const char *PyUnicode_AsUTF8AndSize(object text, Py_ssize_t *size) except NULL
+
+
+cdef extern from "points_lanes.h" nogil:
+    void derived_points(int level, uint64_t start, uint64_t *out, Py_ssize_t n) noexcept
+
+
+def derived(starts, counts):
+    """Points mix64(start + j * GAMMA), j = 1 … count, of each start in turn, as uint64; sums wrap."""
+    cdef cnp.ndarray start = words("starts", starts), many = column("counts", counts, 0, 2**31 - 1, np.int32)
+    cdef Py_ssize_t i, n = cnp.PyArray_DIM(start, 0)
+    if cnp.PyArray_DIM(many, 0) != n:
+        raise ConfigError("counts", counts, "must be one for each start")
+    cdef cnp.ndarray out = np.empty(int(many.sum(dtype=np.int64)), dtype=np.uint64)
+    cdef const uint64_t *first = <const uint64_t *>cnp.PyArray_DATA(start)
+    cdef const int32_t *size = <const int32_t *>cnp.PyArray_DATA(many)
+    cdef uint64_t *to = <uint64_t *>cnp.PyArray_DATA(out)
+    cdef int level = lanes_in_use
+    with nogil:
+        for i in range(n):
+            derived_points(level, first[i], to, size[i])
+            to += size[i]
+    return out
 
 
 cdef uint64_t c_murmur64a(const uint8_t *data, size_t length, uint64_t seed) noexcept nogil:

@@ -11,6 +11,7 @@ cdef class Ring(Structure):
     cdef readonly Py_ssize_t size
     cdef readonly Py_ssize_t members
     cdef readonly bint nearest
+    cdef readonly bint ties
     cdef object arrays
     cdef int shift
     cdef Cell *cells

@@ -9,7 +9,7 @@ arithmetic rather than by a branch to mispredict. Others search the cell's edges
 """
 cimport cython
 cimport numpy as cnp
-from libc.stdint cimport int32_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, uint8_t, uint32_t, uint64_t
 
 import numpy as np
 
@@ -39,32 +39,56 @@ cdef object CELL = np.dtype("u4, u4, i4, i4")  # the struct in ring.pxd
 
 @cython.final
 cdef class Ring(Structure):
-    """A ring of points; the ticket's successor, or its nearest point, names the slot."""
+    """A ring of points; the ticket's successor, or its nearest point, names the slot.
 
-    def __cinit__(self, points, owners, slots, bint nearest=False):
+    With a ring `before`, its points are here too: those of its slot i are of slot places[i], or gone where that is -1.
+    """
+
+    def __cinit__(self, points, owners, slots, bint nearest=False, Ring before=None, places=None):
         cdef Py_ssize_t members = count("slots", slots)
-        cdef cnp.ndarray where = words("points", points)
-        cdef cnp.ndarray whose = column("owners", owners, 0, members - 1, np.int32)
-        cdef cnp.ndarray at, edge, owner, cells
-        cdef Py_ssize_t n = cnp.PyArray_DIM(where, 0)
+        cdef cnp.ndarray where, whose, at, owner, edge, start, cells, moved, owns
+        cdef Py_ssize_t n
+        if before is not None:
+            moved = column("places", places, -1, members - 1, np.int32)
+            if cnp.PyArray_DIM(moved, 0) != before.slots:
+                raise ConfigError("places", places, f"must be one for each of {before.slots} slots")
+        if before is not None and len(points) == 0 and len(owners) == 0:
+            where, whose = np.empty(0, np.uint64), np.empty(0, np.int32)
+        else:
+            where, whose = words("points", points), column("owners", owners, 0, members - 1, np.int32)
+        n = cnp.PyArray_DIM(where, 0) + (0 if before is None else before.size)
         if n >= <Py_ssize_t>1 << 31:
             raise ConfigError("points", points, "must be 1 to 2**31 - 1 of them")
-        if cnp.PyArray_DIM(whose, 0) != n:
+        if cnp.PyArray_DIM(whose, 0) != cnp.PyArray_DIM(where, 0):
             raise ConfigError("owners", owners, "must be as many as there are points")
-        self.size, self.slots, self.nearest, self.shift = n, members, nearest, 63
-        self.members = np.count_nonzero(np.bincount(whose))
-        at, owner = in_order(where, whose, n)
-        edge = half_way(at, owner, n) if nearest else at
-        while <Py_ssize_t>1 << (64 - self.shift) < n:
-            self.shift -= 1
-        cells = np.zeros((1 << (64 - self.shift)) + 1, dtype=CELL)
+        at, owner, start = in_order(where, whose)
+        if before is not None:
+            at, owner = merged(before, moved, at, owner)
+            start = None
+        n = cnp.PyArray_DIM(at, 0) - 1
+        if n == 0:
+            raise ConfigError("places", places, "must leave the ring a point")
+        self.size, self.slots, self.nearest, self.shift = n, members, nearest, shift_of(n)
+        owns = np.zeros(members, np.uint8)
+        with nogil:
+            self.ties = closed(<uint64_t *>cnp.PyArray_DATA(at), <int32_t *>cnp.PyArray_DATA(owner), n,
+                               <uint8_t *>cnp.PyArray_DATA(owns))
+        self.members = np.count_nonzero(owns)
+        if nearest:
+            edge, start = half_way(at, owner, n), None
+        else:
+            edge = at
+        if start is None:
+            start = starts(n)
+            locate(<uint32_t *>cnp.PyArray_DATA(start), self.shift, <const uint64_t *>cnp.PyArray_DATA(edge), n)
+        cells = np.empty((1 << (64 - self.shift)) + 1, dtype=CELL)
         self.arrays = at, edge, owner, cells
         self.at = <const uint64_t *>cnp.PyArray_DATA(at)
         self.edge = <const uint64_t *>cnp.PyArray_DATA(edge)
         self.owner = <const int32_t *>cnp.PyArray_DATA(owner)
         self.cells = <Cell *>cnp.PyArray_DATA(cells)
-        divide(self.cells, self.shift, self.edge, self.owner, n)
-
+        with nogil:
+            divide(self.cells, self.shift, <const uint32_t *>cnp.PyArray_DATA(start), self.edge, self.owner, n)
     cdef Py_ssize_t seek(self, uint64_t ticket) noexcept nogil:
         """The first index whose edge is not below the ticket; `size` past the last."""
         cdef const Cell *cell = self.cells + (ticket >> self.shift)
@@ -152,23 +176,37 @@ cdef class Ring(Structure):
                 yield slot
 
 
-cdef tuple in_order(cnp.ndarray where, cnp.ndarray whose, Py_ssize_t n):
-    """The points in order and their owners, and after the last the highest position, which is the first one's owner's.
-
-    A stable bucket sort by top bits, unless a bucket is crowded.
-    """
+cdef int shift_of(Py_ssize_t n) noexcept nogil:
+    """How far a position is shifted to name its cell: there are as many cells as points, or up to twice as many."""
     cdef int shift = 63
-    while <Py_ssize_t>1 << (64 - shift) < 2 * n:
+    while <Py_ssize_t>1 << (64 - shift) < n:
         shift -= 1
-    cdef cnp.ndarray start = np.zeros((1 << (64 - shift)) + 2, dtype=np.uint32)
+    return shift
+
+
+cdef cnp.ndarray starts(Py_ssize_t n):
+    """Of the cells of n points and one more: where their points will be found to begin."""
+    return np.zeros((1 << (64 - shift_of(n))) + 2, dtype=np.uint32)
+
+
+cdef tuple in_order(cnp.ndarray where, cnp.ndarray whose):
+    """The points in order, their owners, both with room for one more, and where each cell begins, or None.
+
+    A stable bucket sort by cells, unless one of them is crowded.
+    """
+    cdef Py_ssize_t n = cnp.PyArray_DIM(where, 0)
+    cdef cnp.ndarray start = starts(n)
     cdef cnp.ndarray at = np.empty(n + 1, dtype=np.uint64), owner = np.empty(n + 1, dtype=np.int32)
-    if not arrange(<uint32_t *>cnp.PyArray_DATA(start), shift, <const uint64_t *>cnp.PyArray_DATA(where),
-                   <const int32_t *>cnp.PyArray_DATA(whose), n, <uint64_t *>cnp.PyArray_DATA(at),
-                   <int32_t *>cnp.PyArray_DATA(owner)):
+    cdef bint done
+    with nogil:
+        done = arrange(<uint32_t *>cnp.PyArray_DATA(start), shift_of(n), <const uint64_t *>cnp.PyArray_DATA(where),
+                       <const int32_t *>cnp.PyArray_DATA(whose), n, <uint64_t *>cnp.PyArray_DATA(at),
+                       <int32_t *>cnp.PyArray_DATA(owner))
+    if not done:
         order = np.argsort(where, kind="stable")
         at[:n], owner[:n] = where[order], whose[order]
-    at[n], owner[n] = ~np.uint64(0), owner[0]
-    return at, owner
+        start = None
+    return at, owner, start
 
 
 cdef bint arrange(uint32_t *start, int shift, const uint64_t *where, const int32_t *whose, Py_ssize_t n, uint64_t *at,
@@ -177,13 +215,14 @@ cdef bint arrange(uint32_t *start, int shift, const uint64_t *where, const int32
     cdef Py_ssize_t i, j
     cdef uint64_t point
     cdef int32_t slot
+    cdef uint32_t most = 0
     for i in range(n):
-        j = (where[i] >> shift) + 2
-        start[j] += 1
-        if start[j] > CROWD:
-            return False
+        start[(where[i] >> shift) + 2] += 1
     for i in range(2, (<Py_ssize_t>1 << (64 - shift)) + 2):
+        most = max(most, start[i])
         start[i] += start[i - 1]
+    if most > CROWD:
+        return False
     for i in range(n):
         j = start[(where[i] >> shift) + 1]
         start[(where[i] >> shift) + 1] += 1
@@ -200,6 +239,46 @@ cdef bint arrange(uint32_t *start, int shift, const uint64_t *where, const int32
     return True
 
 
+cdef tuple merged(Ring before, cnp.ndarray places, cnp.ndarray more, cnp.ndarray whose):
+    """The points of a ring whose slots have these places now, -1 for none, and more points, all in order."""
+    cdef cnp.ndarray at = before.arrays[0], owner = before.arrays[2]
+    cdef Py_ssize_t m = cnp.PyArray_DIM(more, 0) - 1, n = before.size
+    if before.nearest:
+        at, owner = before.points(), before.owners()
+    cdef cnp.ndarray out = np.empty(n + m + 1, dtype=np.uint64), slots = np.empty(n + m + 1, dtype=np.int32)
+    with nogil:
+        n = blend(<const uint64_t *>cnp.PyArray_DATA(at), <const int32_t *>cnp.PyArray_DATA(owner), n,
+                  <const int32_t *>cnp.PyArray_DATA(places), <const uint64_t *>cnp.PyArray_DATA(more),
+                  <const int32_t *>cnp.PyArray_DATA(whose), m, <uint64_t *>cnp.PyArray_DATA(out),
+                  <int32_t *>cnp.PyArray_DATA(slots))
+    return out[:n + 1], slots[:n + 1]
+
+
+cdef Py_ssize_t blend(const uint64_t *at, const int32_t *owner, Py_ssize_t n, const int32_t *places,
+                      const uint64_t *more, const int32_t *whose, Py_ssize_t m, uint64_t *out,
+                      int32_t *slots) noexcept nogil:
+    """Merges `more` into the points that keep a place; how many there are then. The old come before their equals."""
+    cdef Py_ssize_t i = 0, j, k = 0, low, high, middle
+    for j in range(m + 1):
+        low, high = i, n
+        while j < m and low < high:
+            middle = (low + high) >> 1
+            if at[middle] <= more[j]:
+                low = middle + 1
+            else:
+                high = middle
+        while i < high:
+            out[k] = at[i]
+            slots[k] = places[owner[i]]
+            k += slots[k] >= 0
+            i += 1
+        if j < m:
+            out[k] = more[j]
+            slots[k] = whose[j]
+            k += 1
+    return k
+
+
 cdef cnp.ndarray half_way(cnp.ndarray at, cnp.ndarray owner, Py_ssize_t n):
     """The edges of a nearest ring, in order; if the last lies past 0 it comes first, and its point and owner too."""
     edge = at.copy()
@@ -213,17 +292,38 @@ cdef cnp.ndarray half_way(cnp.ndarray at, cnp.ndarray owner, Py_ssize_t n):
     return edge
 
 
-cdef void divide(Cell *cells, int shift, const uint64_t *edge, const int32_t *owner, Py_ssize_t n) noexcept nogil:
-    """Makes zeroed cells know the edges in them; of one more than there are, the index."""
-    cdef Py_ssize_t b, points, i
+cdef void locate(uint32_t *start, int shift, const uint64_t *edge, Py_ssize_t n) noexcept nogil:
+    """Where the edges of each cell begin, for zeroed cells and one more."""
+    cdef Py_ssize_t i
     for i in range(n):
-        cells[edge[i] >> shift].index += 1
-    i = 0
+        start[(edge[i] >> shift) + 1] = <uint32_t>(i + 1)
+    for i in range(1, (<Py_ssize_t>1 << (64 - shift)) + 1):
+        start[i] = max(start[i], start[i - 1])
+
+
+cdef void divide(Cell *cells, int shift, const uint32_t *start, const uint64_t *edge, const int32_t *owner,
+                 Py_ssize_t n) noexcept nogil:
+    """Makes cells know the edges in them, which begin where `start` says; of one more than there are, the index."""
+    cdef Py_ssize_t b, many, i
     for b in range(<Py_ssize_t>1 << (64 - shift)):
-        points = cells[b].index
+        i = start[b]
+        many = <Py_ssize_t>start[b + 1] - i
         cells[b].index = <uint32_t>i
         cells[b].edge = <uint32_t>(edge[i] >> (shift - 32))
         cells[b].owner = owner[i]
-        cells[b].after = owner[i + (points == 1)] | -<int32_t>(points > 1)
-        i += points
-    cells[b + 1].index = <uint32_t>n
+        cells[b].after = owner[i + (many == 1)] | -<int32_t>(many > 1)
+    cells[<Py_ssize_t>1 << (64 - shift)].index = <uint32_t>n
+
+
+cdef bint closed(uint64_t *at, int32_t *owner, Py_ssize_t n, uint8_t *owns) noexcept nogil:
+    """Puts after the last point the highest position, which is the first one's owner's; whether two points are equal.
+
+    Who owns a point is noted in `owns`.
+    """
+    cdef Py_ssize_t i
+    cdef bint ties = False
+    at[n], owner[n] = <uint64_t>-1, owner[0]
+    for i in range(n):
+        owns[owner[i]] = 1
+        ties |= (i + 1 < n) & (at[i] == at[i + 1])
+    return ties

@@ -27,12 +27,12 @@ from typing import Any, TypeVar, overload
 
 import numpy as np
 
-from lbalgo.active import ProbedRing, TicketPicker, xxh64
+from lbalgo.active import ProbedRing, TicketPicker, derived, xxh64
 from lbalgo.endpoint import Endpoint
 from lbalgo.errors import ConfigError
 from lbalgo.hashing import XXH64, Hasher, check_hasher, policy_from_dict
 from lbalgo.policies.building import keyed_picker
-from lbalgo.policies.ring_hash import RingHash, derived_points
+from lbalgo.policies.ring_hash import RingHash, points_of
 from lbalgo.spec import check_integer, to_dict
 from lbalgo.types import F64, I32, U64, Backend, Bool, Ids, Picker, Pool
 from lbalgo.view import View, view_of
@@ -105,17 +105,14 @@ class MultiProbe:
         return policy
 
     def _structure(self, view: View[Any]) -> ProbedRing:
-        order: list[int] = sorted(np.flatnonzero(view.weights > 0).tolist(), key=view.ids.__getitem__)
         counts = self._counts(view)
         if sum(counts) > MAX_POINTS:
             raise ConfigError("points", self.points, f"the pool's weights ask for {sum(counts)} points")
-        many = np.array([counts[slot] for slot in order], dtype=np.int64)
-        starts = np.array([xxh64(view.ids[slot].encode()) for slot in order], dtype=np.uint64)
-        owners = np.repeat(np.array(order, dtype=np.int32), many)
-        return ProbedRing(derived_points(starts, many), owners, len(view), self.probes)
+        slots = np.flatnonzero(view.weights > 0).tolist()
+        return ProbedRing(*points_of(view.ids, slots, [counts[i] for i in slots]), len(view), self.probes)
 
     def _counts(self, view: View[Any]) -> list[int]:
-        return RingHash(points=self.points)._counts(view)
+        return RingHash(points=self.points)._counts(view.ids, view.weights)
 
     def _shares(self, picker: TicketPicker[Any]) -> F64:
         points, owners = _parts(picker)
@@ -133,7 +130,7 @@ class MultiProbe:
                 shares += chance * self._law(points, owners, took if took.any() else eligible)
             return shares
         starts = np.array([xxh64(name.encode(), 1) for name in picker.view.ids], dtype=np.uint64)
-        coins = derived_points(starts, np.full(len(starts), SAMPLES)).reshape(len(starts), SAMPLES) * 2.0**-64
+        coins = derived(starts, np.full(len(starts), SAMPLES)).reshape(len(starts), SAMPLES) * 2.0**-64
         for draw in range(SAMPLES):
             took = coins[:, draw] < accept
             shares += self._law(points, owners, took if took.any() else eligible) / SAMPLES

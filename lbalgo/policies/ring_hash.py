@@ -18,26 +18,26 @@ and 16 to 32 bytes of index; disruption minimal. Source: Karger et al., "Consist
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar, overload
 
 import numpy as np
 
-from lbalgo.active import Ring, TicketPicker, arc_shares, xxh64
+from lbalgo.active import KeyHasher, Ring, TicketPicker, arc_shares, derived
 from lbalgo.endpoint import Endpoint
 from lbalgo.errors import ConfigError
 from lbalgo.hashing import XXH64, Hasher, check_hasher, policy_from_dict
 from lbalgo.policies.building import keyed_picker
 from lbalgo.spec import check_enum, check_integer, enum_from_name, to_dict
-from lbalgo.types import F64, I32, I64, U64, Backend, Ids, Picker, Pool
+from lbalgo.types import F64, I32, U64, Backend, Ids, Picker, Pool
 from lbalgo.view import View, view_of
 
 B = TypeVar("B", bound=Backend)
 
 POINTS = 100  # per unit of weight; shares then spread by 10 % of the mean
 MAX_POINTS = 8_388_608  # Envoy's cap on a ring
-GAMMA = 0x9E3779B97F4A7C15  # any odd constant: distinct points for distinct j
+FEW = 3  # a ring of fewer times as many points as come and go is made anew
 
 
 class Lookup(enum.Enum):
@@ -69,10 +69,11 @@ class RingHash:
     ------
     ConfigError : a parameter is invalid; at build, a positive weight that gets no point, or a ring above `max_points`.
 
-    Costs: build O(T) for T points (O(T log T) were they not uniform), pick O(1), memory 28 to 44 T bytes (by nearest
-    36 to 52 T), disruption minimal, per key. `shares` is exact: lengths of arcs; with coins in play the exact mean over
-    the coins, at O(T) for each point a key may have to pass. (On a nearest ring an arc of keys that splits into more
-    than 2**20 / T orders is taken, from there on, to go as its middle key does.)
+    Costs: build O(T) for T points (O(T log T) were they not uniform), less from a `previous` whose backends are nearly
+    the same, as their points are kept in order; pick O(1), memory 28 to 44 T bytes (by nearest 36 to 52 T), disruption
+    minimal, per key. `shares` is exact: lengths of arcs; with coins in play the exact mean over the coins, at O(T) for
+    each point a key may have to pass. (On a nearest ring an arc of keys that splits into more than 2**20 / T orders is
+    taken, from there on, to go as its middle key does.)
     Source: Karger et al., STOC 1997.
 
     Examples
@@ -103,9 +104,9 @@ class RingHash:
     @overload
     def build(self, view: Pool[B], *, previous: Picker[B] | None = None) -> TicketPicker[B]: ...
     def build(self, view: Pool[Any], *, previous: Picker[Any] | None = None) -> TicketPicker[Any]:
-        """A picker for this view; the ring is the previous one's if only signals moved."""
+        """A picker for this view; the ring is the previous one's, into which changed ids and weights are merged."""
         view = view_of(view)
-        return keyed_picker(self, view, previous, lambda: self._structure(view))
+        return keyed_picker(self, view, previous, lambda: self._changed(view, previous) or self._structure(view))
 
     def to_dict(self) -> dict[str, object]:
         """Plain data; a secret or a function is not in it."""
@@ -118,24 +119,43 @@ class RingHash:
         return policy
 
     def _structure(self, view: View[Any]) -> Ring:
-        order: list[int] = sorted(np.flatnonzero(view.weights > 0).tolist(), key=view.ids.__getitem__)
-        counts = self._counts(view)
+        counts = self._counts(view.ids, view.weights)
         if sum(counts) > self.max_points:
             raise ConfigError("max_points", self.max_points, f"the pool's weights ask for {sum(counts)} points")
-        many = np.array([counts[slot] for slot in order], dtype=np.int64)
-        starts = np.array([xxh64(view.ids[slot].encode()) for slot in order], dtype=np.uint64)
-        owners = np.repeat(np.array(order, dtype=np.int32), many)
-        return Ring(derived_points(starts, many), owners, len(view), self.lookup is Lookup.NEAREST)
+        slots = np.flatnonzero(view.weights > 0).tolist()
+        return Ring(*points_of(view.ids, slots, [counts[i] for i in slots]), len(view), self.lookup is Lookup.NEAREST)
 
-    def _counts(self, view: View[Any]) -> list[int]:
-        """Points by slot: floor(points * weight + 1/2), in integers."""
-        counts = []
-        for name, weight in zip(view.ids, view.weights.tolist(), strict=True):
-            n, d = weight.as_integer_ratio()
-            counts.append((2 * self.points * n + d) // (2 * d))
-            if weight > 0 and counts[-1] == 0:
-                why = f"gets no point at {self.points} points per unit of weight; raise it, or points"
-                raise ConfigError(f"weights[{name!r}]", weight, why)
+    def _changed(self, view: View[Any], previous: Picker[Any] | None) -> Ring | None:
+        """The previous picker's ring, the points of the changed backends taken out and theirs of now merged in.
+
+        None where the whole has to be made anew, or is as soon made.
+        """
+        if (
+            not isinstance(previous, TicketPicker)
+            or previous.policy != self
+            or not isinstance(previous.structure, Ring)
+        ):
+            return None
+        before, ring = previous.view, previous.structure
+        places, came = _moves(before, view)
+        counts = self._counts([view.ids[slot] for slot in came], view.weights[came])
+        gone = before.weights[places < 0].sum() * self.points
+        if ring.size + sum(counts) > self.max_points or FEW * (sum(counts) + gone) > ring.size:
+            return None
+        points, owners = points_of(view.ids, came, counts) if came else ((), ())
+        changed = Ring(points, owners, len(view), ring.nearest, ring, places)
+        return None if changed.ties else changed  # those at one position would have to be in order of id
+
+    def _counts(self, ids: Sequence[str], weights: F64) -> list[int]:
+        """How many points each has: floor(points * weight + 1/2), in integers."""
+        given = weights.tolist()
+        known = {weight: _rounded(self.points, weight) for weight in set(given)}
+        counts = [known[weight] for weight in given]
+        if 0 in known.values():
+            for name, weight, count in zip(ids, given, counts, strict=True):
+                if weight > 0 and count == 0:
+                    why = f"gets no point at {self.points} points per unit of weight; raise it, or points"
+                    raise ConfigError(f"weights[{name!r}]", weight, why)
         return counts
 
     def _shares(self, picker: TicketPicker[Any]) -> F64:
@@ -154,32 +174,37 @@ class RingHash:
     def _check(self, picker: TicketPicker[Any]) -> None:
         points, owners = _parts(picker)
         held = np.bincount(owners, minlength=len(picker.backends)).tolist()
-        assert held == self._counts(picker.view), "every backend has the points of its weight, and weight 0 none"
+        assert held == self._counts(picker.view.ids, picker.view.weights), (
+            "every backend has the points of its weight, and weight 0 none"
+        )
         assert (points[:-1] <= points[1:]).all(), "points ascend"
         tied = np.flatnonzero(points[:-1] == points[1:])
         names = [(picker.view.ids[owners[i]], picker.view.ids[owners[i + 1]]) for i in tied]
         assert all(a <= b for a, b in names), "points at one position are in order of id"
 
 
-def derived_points(starts: U64, counts: I64) -> U64:
-    """Points mix64(start + j * GAMMA), j = 1 … count, of each start in turn; wraps mod 2**64.
+def points_of(ids: Sequence[str], slots: list[int], counts: Sequence[int]) -> tuple[U64, I32]:
+    """Points and owners of these slots, at least one, so many of each, in order of id."""
+    order = sorted(range(len(slots)), key=[ids[slot] for slot in slots].__getitem__)
+    starts = np.empty(len(slots), np.uint64)
+    KeyHasher(0).sequence([ids[slots[i]] for i in order], starts)
+    many, owners = np.array(counts, np.int32)[order], np.array(slots, np.int32)[order]
+    return derived(starts, many), np.repeat(owners, many)
 
-    Examples
-    --------
-    >>> from lbalgo.active import mix64
-    >>> made = derived_points(np.array([7], np.uint64), np.array([2]))
-    >>> made.tolist() == [mix64(7 + GAMMA), mix64(7 + 2 * GAMMA - 2**64)]
-    True
-    """
-    first = np.cumsum(counts) - counts
-    z = (np.arange(1, int(counts.sum()) + 1) - np.repeat(first, counts)).astype(np.uint64)
-    z *= np.uint64(GAMMA)
-    z += np.repeat(starts, counts)
-    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
-        z ^= z >> np.uint64(shift)
-        z *= np.uint64(factor)
-    z ^= z >> np.uint64(31)
-    return z
+
+def _rounded(points: int, weight: float) -> int:
+    n, d = weight.as_integer_ratio()
+    return (2 * points * n + d) // (2 * d)
+
+
+def _moves(before: View[Any], view: View[Any]) -> tuple[I32, list[int]]:
+    """The slot now of each slot before, -1 if it has left or has another weight; and the slots that none has become."""
+    slots = dict(zip(view.ids, range(len(view)), strict=True))
+    places = np.fromiter((slots.get(name, -1) for name in before.ids), np.int32, len(before))
+    places[(places >= 0) & (before.weights != view.weights[places])] = -1
+    new = view.weights > 0
+    new[places[places >= 0]] = False
+    return places, np.flatnonzero(new).tolist()
 
 
 def _parts(picker: TicketPicker[Any]) -> tuple[U64, I32]:

@@ -32,13 +32,12 @@ from typing import Any, TypeVar, overload
 
 import numpy as np
 
-from lbalgo.active import MaglevTable, Structure, TicketPicker, mix64, xxh64
+from lbalgo.active import MaglevTable, Structure, TicketPicker, derived, mix64, xxh64
 from lbalgo.endpoint import Endpoint
 from lbalgo.errors import ConfigError
 from lbalgo.hashing import XXH64, Hasher, check_hasher, policy_from_dict
 from lbalgo.policies.building import keyed_picker
 from lbalgo.policies.maglev import TABLE_SIZE, Maglev, phased_turns
-from lbalgo.policies.ring_hash import derived_points
 from lbalgo.policies.table_layout import TableLayout, layout_from_dict
 from lbalgo.spec import to_dict
 from lbalgo.types import F64, I64, Backend, Ids, Picker, Pool
@@ -194,7 +193,7 @@ def repaired(before: TableLayout, due: Mapping[str, int]) -> TableLayout:
     if not short.any():
         return before
     salts = np.array([xxh64(name.encode(), 3) for name in ids], dtype=np.uint64)
-    lots = derived_points(np.zeros(1, np.uint64), np.array([len(owners)]))  # one random word a position
+    lots = derived(np.zeros(1, np.uint64), np.array([len(owners)]))  # one random word a position
     lots ^= salts[owners]
     back = short[previous] > 0  # whoever had it before is short now
     order = np.lexsort((lots, ~back, owners))  # by owner: first what may go back, then by lot
@@ -207,7 +206,7 @@ def repaired(before: TableLayout, due: Mapping[str, int]) -> TableLayout:
             taken[k] = who
             short[who] -= 1
     needy = np.repeat(np.arange(len(ids)), np.maximum(short, 0))
-    needy = needy[np.argsort(derived_points(np.zeros(1, np.uint64), np.array([len(needy)])), kind="stable")]
+    needy = needy[np.argsort(derived(np.zeros(1, np.uint64), np.array([len(needy)])), kind="stable")]
     taken[taken < 0] = needy
     previous[freed] = owners[freed]
     owners[freed] = taken

@@ -1,4 +1,4 @@
-"""Plain twin of `lbalgo.kernels.points`: hashes of numbered strings, and turns taken round by round."""
+"""Plain twin of `lbalgo.kernels.points`: derived points, hashes of numbered strings, turns taken round by round."""
 
 from __future__ import annotations
 
@@ -8,11 +8,24 @@ from typing import Any
 
 import numpy as np
 
-from lbalgo.columns import column, count, kind_of, phases_of, prefixes_of, rates, word
+from lbalgo.columns import column, count, kind_of, phases_of, prefixes_of, rates, word, words
 from lbalgo.errors import ConfigError
-from lbalgo.reference.hashing import WORD, xxh64
+from lbalgo.reference.hashing import GAMMA, WORD, xxh64
 
 _M = 0xC6A4A7935BD1E995
+
+
+def derived(starts: Any, counts: Any) -> Any:
+    """Points mix64(start + j * GAMMA), j = 1 … count, of each start in turn, as uint64; sums wrap."""
+    given, many = words("starts", starts), column("counts", counts, 0, 2**31 - 1, np.int32)
+    if len(many) != len(given):
+        raise ConfigError("counts", counts, "must be one for each start")
+    total = many.sum(dtype=np.int64)
+    first = np.cumsum(many, dtype=np.int64) - many
+    z = (np.arange(1, total + 1) - np.repeat(first, many)).astype(np.uint64) * np.uint64(GAMMA) + np.repeat(given, many)
+    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
+        z = (z ^ (z >> np.uint64(shift))) * np.uint64(factor)
+    return z ^ (z >> np.uint64(31))
 
 
 def murmur64a(data: bytes | bytearray | memoryview, seed: int = 0) -> int:

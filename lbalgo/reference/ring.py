@@ -15,22 +15,50 @@ from lbalgo.reference.structure import Structure
 
 
 class Ring(Structure):
-    """A ring of points; the ticket's successor, or its nearest point, names the slot."""
+    """A ring of points; the ticket's successor, or its nearest point, names the slot.
 
-    __slots__ = ("_at", "_owner", "members", "nearest", "size")
+    With a ring `before`, its points are here too: those of its slot i are of slot places[i], or gone where that is -1.
+    """
 
-    def __init__(self, points: Any, owners: Any, slots: int, nearest: bool = False) -> None:
+    __slots__ = ("_at", "_owner", "members", "nearest", "size", "ties")
+
+    _at: list[int]
+    _owner: list[int]
+    size: int
+
+    def __init__(
+        self,
+        points: Any,
+        owners: Any,
+        slots: int,
+        nearest: bool = False,
+        before: Ring | None = None,
+        places: Any = None,
+    ) -> None:
         slots = count("slots", slots)
-        where: list[int] = words("points", points).tolist()
-        whose: list[int] = column("owners", owners, 0, slots - 1, np.int32).tolist()
-        if len(where) >= 1 << 31:
-            raise ConfigError("points", points, "must be 1 to 2**31 - 1 of them")
-        if len(whose) != len(where):
-            raise ConfigError("owners", owners, "must be as many as there are points")
+        where: list[int] = []
+        whose: list[int] = []
+        if before is not None:
+            moved: list[int] = column("places", places, -1, slots - 1, np.int32).tolist()
+            if len(moved) != before.slots:
+                raise ConfigError("places", places, f"must be one for each of {before.slots} slots")
+            kept = [k for k in range(before.size) if moved[before._owner[k]] >= 0]
+            where, whose = [before._at[k] for k in kept], [moved[before._owner[k]] for k in kept]
+        if before is None or len(points) or len(owners):
+            more: list[int] = words("points", points).tolist()
+            their: list[int] = column("owners", owners, 0, slots - 1, np.int32).tolist()
+            if len(more) + (0 if before is None else before.size) >= 1 << 31:
+                raise ConfigError("points", points, "must be 1 to 2**31 - 1 of them")
+            if len(their) != len(more):
+                raise ConfigError("owners", owners, "must be as many as there are points")
+            where, whose = where + more, whose + their
+        if not where:
+            raise ConfigError("places", places, "must leave the ring a point")
         order = sorted(range(len(where)), key=where.__getitem__)
         self._at = [where[k] for k in order]
         self._owner = [whose[k] for k in order]
         self.size, self.slots, self.nearest, self.members = len(where), slots, nearest, len(set(whose))
+        self.ties = len(set(where)) < len(where)
 
     def _ahead(self, ticket: int, i: int) -> int:
         return (self._at[i] - ticket) & WORD

@@ -9,10 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import lbalgo as lb
-from lbalgo.active import ProbedRing, TicketPicker, mix64
-from lbalgo.policies import multi_probe
+from lbalgo.active import ProbedRing, TicketPicker, derived, mix64
+from lbalgo.policies import multi_probe, ring_hash
 from lbalgo.policies.multi_probe import SAMPLES, MultiProbe, closest_shares
-from lbalgo.policies.ring_hash import derived_points
 
 TICKETS = np.random.default_rng(5).integers(0, 2**64, 4000, dtype=np.uint64)
 GAMMA = 0x9E3779B97F4A7C15
@@ -95,7 +94,7 @@ def test_more_coins_are_sampled(monkeypatch):
 
 def test_of_points_at_one_position_the_first_ids_counts(monkeypatch):
     """Derived points practically never collide; here they are made to."""
-    monkeypatch.setattr(multi_probe, "derived_points", lambda *of: derived_points(*of) >> np.uint64(60))
+    monkeypatch.setattr(ring_hash, "derived", lambda *of: derived(*of) >> np.uint64(60))
     pool = {"c": 1, "a": 1, "d": 2, "b": 1}
     picker, turned = MultiProbe(points=9).build(pool), MultiProbe(points=9).build(dict(reversed(pool.items())))
     assert picker.structure.ring.size < 9 * 5, "some do collide"

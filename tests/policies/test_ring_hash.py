@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import lbalgo as lb
-from lbalgo.active import mix64
+from lbalgo.active import derived, mix64
 from lbalgo.policies import ring_hash
-from lbalgo.policies.ring_hash import GAMMA, derived_points
 
+GAMMA = 0x9E3779B97F4A7C15
 TICKETS = np.random.default_rng(11).integers(0, 2**64, 20_000, dtype=np.uint64)
 POLICIES = [lb.RingHash(points=20), lb.RingHash(points=20, lookup=lb.Lookup.NEAREST)]
 POOLS = st.dictionaries(
@@ -252,7 +252,7 @@ def test_one_prefix_law_for_all_weights():
 @either
 def test_points_at_one_position_are_ordered_by_id(policy, monkeypatch):
     """Derived points practically never collide; here they are made to."""
-    monkeypatch.setattr(ring_hash, "derived_points", lambda *of: derived_points(*of) >> np.uint64(60))
+    monkeypatch.setattr(ring_hash, "derived", lambda *of: derived(*of) >> np.uint64(60))
     pool = {"c": 1, "a": 1, "d": 2, "b": 1}
     picker, turned = policy.build(pool), policy.build(dict(reversed(pool.items())))
     picker.check_invariants()

@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 
 import lbalgo.reference.points as plain
 from lbalgo import ConfigError
+from lbalgo.reference.hashing import mix64
 from tests.both import both
+from tests.levels import at_every_level
 
 MODULES = both("points")
 BOTH = pytest.mark.parametrize("module", MODULES, ids=lambda m: m.__name__)
@@ -28,6 +30,19 @@ def test_numbered(module, data):
     digest = xxhash.xxh64_intdigest if kind == 0 else plain.murmur64a
     assert out.dtype == np.uint64
     assert out.tolist() == [digest(t, seed) for t in texts]
+
+
+GAMMA = 0x9E3779B97F4A7C15
+
+
+@given(st.lists(st.tuples(st.integers(0, 2**64 - 1), st.integers(0, 40)), min_size=1, max_size=20))
+def test_derived(given):
+    starts, counts = np.array([s for s, _ in given], np.uint64), [n for _, n in given]
+    wanted = [mix64((s + j * GAMMA) % 2**64) for s, n in given for j in range(1, n + 1)]
+    assert plain.derived(starts, counts).tolist() == wanted
+    for out in at_every_level(lambda: MODULES[-1].derived(starts, counts)):
+        assert out.dtype == np.uint64
+        assert out.tolist() == wanted
 
 
 @BOTH
@@ -118,6 +133,11 @@ def test_phased(data, n, crowded, size):
         (lambda m: m.numbered([b"a"], [1], 0, -1), "seed"),
         (lambda m: m.numbered([b"a"], [1], 0, 0, 5), "separator"),
         (lambda m: m.murmur64a(b"a", 2**64), "seed"),
+        (lambda m: m.derived([], []), "starts"),
+        (lambda m: m.derived([2**64], [1]), "starts"),
+        (lambda m: m.derived([0.5], [1]), "starts"),
+        (lambda m: m.derived([1], [1, 2]), "counts"),
+        (lambda m: m.derived([1], [-1]), "counts"),
         (lambda m: m.phased([0.5], [0.5], 3), "rates"),
         (lambda m: m.phased([0.5], [2.0], 3), "rates"),
         (lambda m: m.phased([0.5], [0.0], 3), "rates"),

@@ -91,6 +91,58 @@ def test_large_rings(seed, slots, extra, squeeze, nearest):
         assert list(fast.walk(ticket)) == list(slow.walk(ticket))
 
 
+@given(rings(), st.booleans(), st.booleans(), st.data())
+def test_rings_merged(ring, was_nearest, nearest, data):
+    """What stays of a ring, its slots renumbered, and more points, is the ring of both; the old come before equals."""
+    points, owners, slots = ring
+    more = data.draw(st.lists(st.one_of(WORD, CLUSTER, st.sampled_from(points)), max_size=12))
+    now = data.draw(st.integers(1, 9))
+    places = data.draw(st.lists(st.integers(-1, now - 1), min_size=slots, max_size=slots))
+    whose = data.draw(st.lists(st.integers(0, now - 1), min_size=len(more), max_size=len(more)))
+    listed = sorted(range(len(points)), key=points.__getitem__)
+    kept = [(points[k], places[owners[k]]) for k in listed if places[owners[k]] >= 0] + list(
+        zip(more, whose, strict=True)
+    )
+    rings = [kind(*arrays(points, owners), slots, was_nearest) for kind in (Ring, plain.Ring)]
+    if not kept:
+        for before in rings:
+            with pytest.raises(ConfigError, match="places"):
+                type(before)(more, whose, now, nearest, before, places)
+        return
+    fast, slow = (type(before)(*arrays(more, whose), now, nearest, before, places) for before in rings)
+    whole = Ring(*arrays(*zip(*kept, strict=True)), now, nearest)
+    for what in ("size", "slots", "members", "nearest", "ties"):
+        assert getattr(fast, what) == getattr(slow, what) == getattr(whole, what), what
+    assert slow.ties == (len({point for point, _ in kept}) < len(kept))
+    for part in ("points", "owners"):
+        assert list(getattr(fast, part)()) == list(getattr(slow, part)()) == list(getattr(whole, part)())
+    for ticket in interesting([point for point, _ in kept], []):
+        assert fast.slot(ticket) == slow.slot(ticket) == whole.slot(ticket)
+
+
+@pytest.mark.parametrize("kind", [Ring, plain.Ring])
+@pytest.mark.parametrize(
+    ("parameter", "points", "owners", "places"),
+    [
+        ("places", [], [], [0]),
+        ("places", [], [], [0, 3]),
+        ("places", [], [], [0, -2]),
+        ("places", [], [], [0, 0.5]),
+        ("places", [], [], None),
+        ("places", [], [], [-1, -1]),
+        ("points", [], [0], [0, 1]),
+        ("owners", [1], [], [0, 1]),
+        ("owners", [1], [3], [0, 1]),
+        ("owners", [1, 2], [0], [0, 1]),
+    ],
+)
+def test_refused_merged_alike(kind, parameter, points, owners, places):
+    before = kind([5, 6], [0, 1], 2)
+    with pytest.raises(ConfigError) as caught:
+        kind(points, owners, 3, False, before, places)
+    assert caught.value.parameter == parameter
+
+
 @pytest.mark.parametrize("kind", [Ring, plain.Ring])
 @pytest.mark.parametrize(
     ("parameter", "points", "owners", "slots"),
