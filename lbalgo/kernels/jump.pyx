@@ -19,12 +19,12 @@ from lbalgo.kernels.structure cimport Structure, Walk
 cnp.import_array()
 
 cdef extern from "jump_lanes.h" nogil:
-    Py_ssize_t jump_one(uint64_t ticket, Py_ssize_t buckets) noexcept
+    Py_ssize_t jump_first(int level, uint64_t ticket, Py_ssize_t buckets) noexcept
     void jump_many(int level, const uint64_t *tickets, int32_t *out, Py_ssize_t n, Py_ssize_t buckets) noexcept
 
 
 cdef Py_ssize_t c_jump(uint64_t ticket, Py_ssize_t buckets) noexcept nogil:
-    return jump_one(ticket, buckets)
+    return jump_first(lanes_in_use, ticket, buckets)
 
 
 def jump(ticket, buckets):

@@ -1,4 +1,14 @@
-/* Jump consistent hash of many tickets: those of a block jump in step, until all of them have arrived.
+/* Jump consistent hash: of one ticket, and of many.
+ *
+ * One ticket jumps as fast as its longest chain of dependent steps lets it. The keys of the jumps, and the factors made
+ * of them, do not depend on where it is, so that four at a time are made ahead in a vector, and the divisions are none
+ * of the chain's: what is left is b + 1 times the factor, truncated. The next double above the product, rounded up, is
+ * the truncated product and 1, whether or not the product is whole; this takes a cycle where an addition takes three
+ * or four. How many jumps there will be cannot be foreseen, and a branch that goes wrong costs as much as several of
+ * them, so that it is asked for the first time when most tickets have arrived: in the mean it takes H_n jumps, with a
+ * variance below that. Who has arrived jumps on beyond the end, which is not taken down.
+ *
+ * Many tickets: those of a block jump in step, until all of them have arrived.
  *
  * One jump is a chain of multiply, divide and truncate that takes some 20 cycles to come out; the vectors of a block
  * fill them. In vectors a place j is a double throughout: it is below 2**62, truncated, and exact wherever it is less
@@ -13,7 +23,7 @@
 #define JUMP_FACTOR 2862933555777941757ULL
 #define JUMP_VECTORS 4 /* in a block */
 
-static inline ptrdiff_t jump_one(uint64_t ticket, ptrdiff_t buckets) {
+static inline ptrdiff_t jump_first_portable(uint64_t ticket, ptrdiff_t buckets) {
     int64_t b = -1, j = 0;
     while (j < buckets) {
         b = j;
@@ -24,7 +34,7 @@ static inline ptrdiff_t jump_one(uint64_t ticket, ptrdiff_t buckets) {
 }
 
 static inline void jump_many_portable(const uint64_t *tickets, int32_t *out, ptrdiff_t n, ptrdiff_t buckets) {
-    for (ptrdiff_t i = 0; i < n; i++) out[i] = (int32_t)jump_one(tickets[i], buckets);
+    for (ptrdiff_t i = 0; i < n; i++) out[i] = (int32_t)jump_first_portable(tickets[i], buckets);
 }
 
 #if LANES_X86
@@ -53,17 +63,24 @@ LANES_IN_AVX512 static void jump_block_avx512(const uint64_t *tickets, int32_t *
     for (int v = 0; v < JUMP_VECTORS; v++) _mm256_storeu_si256((__m256i *)(out + 8 * v), _mm512_cvttpd_epi32(b[v]));
 }
 
-/* x * JUMP_FACTOR, of which AVX2 has only products of halves. */
-LANES_IN_AVX2 static inline __m256i jump_times_avx2(__m256i x) {
-    const __m256i low = _mm256_set1_epi64x(JUMP_FACTOR & 0xFFFFFFFF), high = _mm256_set1_epi64x(JUMP_FACTOR >> 32);
-    __m256i cross = _mm256_add_epi64(_mm256_mul_epu32(_mm256_srli_epi64(x, 32), low), _mm256_mul_epu32(x, high));
-    return _mm256_add_epi64(_mm256_mul_epu32(x, low), _mm256_slli_epi64(cross, 32));
+/* x * y, of which AVX2 has only products of halves. */
+LANES_IN_AVX2 static inline __m256i jump_times_avx2(__m256i x, __m256i y) {
+    __m256i cross = _mm256_add_epi64(_mm256_mul_epu32(_mm256_srli_epi64(x, 32), y),
+                                     _mm256_mul_epu32(x, _mm256_srli_epi64(y, 32)));
+    return _mm256_add_epi64(_mm256_mul_epu32(x, y), _mm256_slli_epi64(cross, 32));
+}
+
+/* 2**31 / ((t >> 33) + 1) of each. */
+LANES_IN_AVX2 static inline __m256d jump_factors_avx2(__m256i t) {
+    /* as the mantissa of 2**52 + x, less 2**52 - 1: x + 1 */
+    const __m256i binade = _mm256_castpd_si256(_mm256_set1_pd(4503599627370496.0));
+    __m256d x = _mm256_castsi256_pd(_mm256_or_si256(_mm256_srli_epi64(t, 33), binade));
+    return _mm256_div_pd(_mm256_set1_pd(2147483648.0), _mm256_sub_pd(x, _mm256_set1_pd(4503599627370495.0)));
 }
 
 LANES_IN_AVX2 static void jump_block_avx2(const uint64_t *tickets, int32_t *out, double buckets) {
-    const __m256i one = _mm256_set1_epi64x(1), binade = _mm256_castpd_si256(_mm256_set1_pd(4503599627370496.0));
-    const __m256d top = _mm256_set1_pd(2147483648.0), end = _mm256_set1_pd(buckets), unit = _mm256_set1_pd(1.0),
-                  base = _mm256_set1_pd(4503599627370495.0);
+    const __m256i factor = _mm256_set1_epi64x((long long)JUMP_FACTOR), one = _mm256_set1_epi64x(1);
+    const __m256d end = _mm256_set1_pd(buckets), unit = _mm256_set1_pd(1.0);
     __m256i t[JUMP_VECTORS];
     __m256d b[JUMP_VECTORS], j[JUMP_VECTORS], going;
     for (int v = 0; v < JUMP_VECTORS; v++) {
@@ -76,14 +93,58 @@ LANES_IN_AVX2 static void jump_block_avx2(const uint64_t *tickets, int32_t *out,
             __m256d short_of = _mm256_cmp_pd(j[v], end, _CMP_LT_OQ);
             b[v] = _mm256_blendv_pd(b[v], j[v], short_of);
             going = _mm256_or_pd(going, short_of);
-            t[v] = _mm256_add_epi64(jump_times_avx2(t[v]), one);
-            /* as the mantissa of 2**52 + x, less 2**52 - 1: x + 1 */
-            __m256d r = _mm256_sub_pd(_mm256_castsi256_pd(_mm256_or_si256(_mm256_srli_epi64(t[v], 33), binade)), base);
-            j[v] = _mm256_round_pd(_mm256_mul_pd(_mm256_add_pd(j[v], unit), _mm256_div_pd(top, r)),
+            t[v] = _mm256_add_epi64(jump_times_avx2(t[v], factor), one);
+            j[v] = _mm256_round_pd(_mm256_mul_pd(_mm256_add_pd(j[v], unit), jump_factors_avx2(t[v])),
                                    _MM_FROUND_TO_ZERO | _MM_FROUND_NO_EXC);
         }
     } while (_mm256_movemask_pd(going));
     for (int v = 0; v < JUMP_VECTORS; v++) _mm_storeu_si128((__m128i *)(out + 4 * v), _mm256_cvttpd_epi32(b[v]));
+}
+
+/* The n-th key from here is ticket * factor**n + 1 + factor + ... + factor**(n - 1); n from 1 to 4. */
+static const uint64_t JUMP_FACTORS[4] = {JUMP_FACTOR, 4657504019466213897ULL, 319261122735221477ULL,
+                                         10219403707702531153ULL};
+static const uint64_t JUMP_TERMS[4] = {1, 2862933555777941758ULL, 7520437575244155655ULL, 7839698697979377132ULL};
+
+/* One jump: the place in doubles, where b + 1 is from then on, and where it was last before the end. */
+#define JUMP_STEP(factor)                                                              \
+    place = _mm_mul_sd(next, factor);                                                  \
+    next = _mm_castsi128_pd(_mm_add_epi64(_mm_castpd_si128(place), _mm_set1_epi64x(1))); \
+    next = _mm_ceil_sd(next, next);                                                    \
+    last = _mm_blendv_pd(last, next, _mm_cmplt_sd(place, end));
+
+/* Four jumps at a time, of which the factors of the next four are made ahead. */
+#define JUMP_FIRST(times, factors_of)                                                                        \
+    const __m256i factor = _mm256_set1_epi64x((long long)JUMP_FACTORS[3]),                                   \
+                  term = _mm256_set1_epi64x((long long)JUMP_TERMS[3]);                                       \
+    const __m128d end = _mm_set_sd((double)buckets);                                                         \
+    __m128d place, next = _mm_set_sd(1.0), last = next;                                                      \
+    __m256i t = times(_mm256_set1_epi64x((long long)ticket), _mm256_lddqu_si256((const __m256i *)JUMP_FACTORS)); \
+    t = _mm256_add_epi64(t, _mm256_lddqu_si256((const __m256i *)JUMP_TERMS));                                \
+    __m256d ahead = factors_of(t);                                                                           \
+    int unasked = (buckets > 25) + (buckets > 400);                                                          \
+    do {                                                                                                     \
+        const __m128d low = _mm256_castpd256_pd128(ahead), high = _mm256_extractf128_pd(ahead, 1);           \
+        t = _mm256_add_epi64(times(t, factor), term);                                                        \
+        ahead = factors_of(t);                                                                               \
+        JUMP_STEP(low)                                                                                       \
+        JUMP_STEP(_mm_unpackhi_pd(low, low))                                                                 \
+        JUMP_STEP(high)                                                                                      \
+        JUMP_STEP(_mm_unpackhi_pd(high, high))                                                               \
+    } while (unasked-- > 0 || _mm_comilt_sd(place, end));                                                    \
+    return (ptrdiff_t)_mm_cvtsd_si64(last) - 1;
+
+LANES_IN_AVX512 static inline __m256d jump_factors_avx512(__m256i t) {
+    __m256i x = _mm256_add_epi64(_mm256_srli_epi64(t, 33), _mm256_set1_epi64x(1));
+    return _mm256_div_pd(_mm256_set1_pd(2147483648.0), _mm256_cvtepi64_pd(x));
+}
+
+LANES_IN_AVX2 static ptrdiff_t jump_first_avx2(uint64_t ticket, ptrdiff_t buckets) {
+    JUMP_FIRST(jump_times_avx2, jump_factors_avx2)
+}
+
+LANES_IN_AVX512 static ptrdiff_t jump_first_avx512(uint64_t ticket, ptrdiff_t buckets) {
+    JUMP_FIRST(_mm256_mullo_epi64, jump_factors_avx512)
 }
 
 /* Block by block; the last block is filled up with its own last ticket. */
@@ -113,6 +174,10 @@ static void jump_many_avx512(const uint64_t *tickets, int32_t *out, ptrdiff_t n,
 
 static inline void jump_many(int level, const uint64_t *tickets, int32_t *out, ptrdiff_t n, ptrdiff_t buckets) {
     LANES_CALL(level, jump_many, tickets, out, n, buckets);
+}
+
+static inline ptrdiff_t jump_first(int level, uint64_t ticket, ptrdiff_t buckets) {
+    return LANES_CALL(level, jump_first, ticket, buckets);
 }
 
 #endif

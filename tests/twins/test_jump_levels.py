@@ -1,4 +1,4 @@
-"""Jump in bulk: every SIMD level gives what the plain function gives, ticket by ticket."""
+"""Jump, one ticket and in bulk: every SIMD level gives what the plain function gives."""
 
 import numpy as np
 import pytest
@@ -6,9 +6,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 import lbalgo.reference.jump as plain
-from lbalgo.kernels.jump import JumpBuckets
-from tests.levels import LEVELS, at_every_level, level
+from lbalgo.kernels.jump import JumpBuckets, jump
+from tests.levels import LEVELS, at_every_level, lanes, level
 
+FACTOR, TERM = 2862933555777941757, 1  # of the keys
 BUCKETS = st.one_of(st.integers(1, 12), st.integers(1, 2000), st.sampled_from([65535, 65536, 65537, 200_003]))
 TICKETS = st.one_of(st.integers(0, 2**64 - 1), st.sampled_from([0, 1, 2**63, 2**64 - 1]))
 
@@ -19,6 +20,39 @@ def slots(structure, tickets):
     structure.slot_many(tickets, out[1:-1])
     assert out[0] == out[-1] == -7
     return out[1:-1].tolist()
+
+
+def before(key, jumps):
+    """The ticket whose key is this one after so many jumps."""
+    for _ in range(jumps):
+        key = (key - TERM) * pow(FACTOR, -1, 2**64) % 2**64
+    return key
+
+
+WHOLE = st.builds(  # a factor is a power of two, and so a product whole: what is rounded must not change it
+    lambda power, low, jumps: before(((1 << power) - 1) << 33 | low, jumps),
+    st.integers(0, 31),
+    st.integers(0, 2**33 - 1),
+    st.integers(1, 9),
+)
+EDGES = st.sampled_from([25, 26, 400, 401, 2**31 - 1])  # of who is asked how early, and the most
+
+
+@given(TICKETS | WHOLE, BUCKETS | EDGES)
+@example(2**64 - 1, 1)
+@example(before(0, 1), 2**31 - 1)
+@example(before((2**31 - 1) << 33, 1), 2**31 - 1)
+def test_one_ticket_jumps_alike(ticket, buckets):
+    expected = plain.jump(ticket, buckets)
+    assert at_every_level(lambda: jump(ticket, buckets)) == [expected] * len(lanes.levels())
+
+
+@pytest.mark.parametrize("name", LEVELS)
+@pytest.mark.parametrize("buckets", [1, 2, 25, 26, 400, 401, 100_000, 2**31 - 1])
+def test_many_tickets_one_by_one(name, buckets):
+    tickets = np.random.default_rng(buckets).integers(0, 2**64, 3000, dtype=np.uint64).tolist()
+    with level(name):
+        assert [jump(ticket, buckets) for ticket in tickets] == [plain.jump(ticket, buckets) for ticket in tickets]
 
 
 @given(st.lists(TICKETS, max_size=140), BUCKETS)
