@@ -146,10 +146,13 @@ class Signal(Protocol):
 
 
 class Load(Protocol):
-    """Fast state that changes with every request, kept by row and read live at pick time."""
+    """Fast state that changes with every request, kept by row and read live at pick time.
+
+    A request ends with the cost it began with, so that nothing need be kept of each.
+    """
 
     def started(self, row: int, cost: float, now: float) -> None: ...  # noqa: D102
-    def finished(self, row: int, outcome: Outcome, latency: float | None, now: float) -> None: ...  # noqa: D102
+    def finished(self, row: int, outcome: Outcome, latency: float | None, now: float, cost: float = 1.0) -> None: ...  # noqa: D102
     def advance(self, now: float) -> None: ...  # noqa: D102
     def at(self, row: int) -> float: ...  # noqa: D102
 

@@ -47,7 +47,7 @@ class Machine(Protocol):
     def started(self, row: int, cost: float, now: float) -> None:
         """A request was sent to this row."""
 
-    def finished(self, row: int, outcome: Outcome, latency: float | None, now: float) -> None:
+    def finished(self, row: int, outcome: Outcome, latency: float | None, now: float, cost: float = 1.0) -> None:
         """A request to this row has ended; `latency` in seconds, None if unknown."""
 
     def advance(self, now: float) -> None:

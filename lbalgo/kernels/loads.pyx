@@ -217,7 +217,7 @@ cdef class ForeignLoad(LoadState):
         self.load.started(row, cost, now)
 
     cdef void close_(self, Py_ssize_t row, double cost, double began, int outcome_code, double latency, double now) except *:
-        self.load.finished(row, OUTCOMES[outcome_code], None if isnan(latency) else latency, now)
+        self.load.finished(row, OUTCOMES[outcome_code], None if isnan(latency) else latency, now, cost)
 
     cdef void pass_(self, double now) except *:
         self.load.advance(now)

@@ -165,12 +165,12 @@ class AgedLoad:
 
     def started(self, row: int, cost: float, now: float) -> None:
         """A request was sent to the backend in `row` at `now` (seconds)."""
-        self.load.started(self._open.started(row, cost, now), 1.0, now)
+        self.load.started(self._open.started(row, cost, now), cost, now)
 
-    def finished(self, row: int, outcome: Outcome, latency: float | None, now: float) -> None:
+    def finished(self, row: int, outcome: Outcome, latency: float | None, now: float, cost: float = 1.0) -> None:
         """A request to the backend in `row` ended at `now` (seconds)."""
-        row, took = self._open.finished(row, outcome, latency, now)
-        self.load.finished(row, outcome, took, now)
+        row, took = self._open.finished(row, outcome, latency, now, cost)
+        self.load.finished(row, outcome, took, now, cost)
 
     def reported(self, row: int, report: Any, now: float) -> None:
         """The backend in `row` says this of itself, at `now` (seconds); older than what it said before, it is dropped.

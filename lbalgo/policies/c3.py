@@ -187,9 +187,9 @@ class ReplicaScores:
         if row in self._known:
             self._known[row] = self._faded(row, idle)
 
-    def finished(self, row: int, outcome: Outcome, latency: float | None, now: float) -> None:
+    def finished(self, row: int, outcome: Outcome, latency: float | None, now: float, cost: float = 1.0) -> None:
         """A request to the backend in `row` ended at `now` (seconds); what was cancelled says nothing."""
-        row, took = self._open.finished(row, outcome, latency, now)
+        row, took = self._open.finished(row, outcome, latency, now, cost)
         known = self._faded(row, idle=False)
         if row in self._known:
             self._known[row] = known

@@ -165,9 +165,9 @@ class IdleRows:
         if self._open.count(row) >= self.spec.room:
             self.busy.add(row)
 
-    def finished(self, row: int, outcome: Outcome, latency: float | None, now: float) -> None:
+    def finished(self, row: int, outcome: Outcome, latency: float | None, now: float, cost: float = 1.0) -> None:
         """A request to the backend in `row` ended at `now` (seconds), however it did."""
-        row, _ = self._open.finished(row, outcome, latency, now)
+        row, _ = self._open.finished(row, outcome, latency, now, cost)
         if self._open.count(row) < self.spec.room:
             self.busy.discard(row)
 

@@ -154,9 +154,9 @@ class ProbePool:
             self._to_remove -= 1.0
             self._remove()
 
-    def finished(self, row: int, outcome: Outcome, latency: float | None, now: float) -> None:
+    def finished(self, row: int, outcome: Outcome, latency: float | None, now: float, cost: float = 1.0) -> None:
         """A request to the backend in `row` ended at `now` (seconds); what was cancelled says nothing."""
-        row, _ = self._open.finished(row, outcome, latency, now)
+        row, _ = self._open.finished(row, outcome, latency, now, cost)
         self._expire()
         if outcome is not Outcome.CANCELLED:
             failed, answers = self._recent(row)

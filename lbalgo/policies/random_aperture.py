@@ -163,10 +163,10 @@ class BandLoad:
         self.total += 1
         self._adjust()
 
-    def finished(self, row: int, outcome: Outcome, latency: float | None, now: float) -> None:
+    def finished(self, row: int, outcome: Outcome, latency: float | None, now: float, cost: float = 1.0) -> None:
         """A request to the backend in `row` ended at `now` (seconds), however it did."""
         before = self._open.latest
-        self._open.finished(row, outcome, latency, now)
+        self._open.finished(row, outcome, latency, now, cost)
         self._fade(before)
         self.total -= 1
         self._adjust()

@@ -75,9 +75,9 @@ class ReportWeights:
         self._open.started(row, cost, now)
         self._publish()
 
-    def finished(self, row: int, outcome: Outcome, latency: float | None, now: float) -> None:
+    def finished(self, row: int, outcome: Outcome, latency: float | None, now: float, cost: float = 1.0) -> None:
         """A request to the backend in `row` ended at `now` (seconds)."""
-        self._open.finished(row, outcome, latency, now)
+        self._open.finished(row, outcome, latency, now, cost)
         self._publish()
 
     def reported(self, row: int, report: Any, now: float) -> None:

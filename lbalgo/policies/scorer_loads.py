@@ -33,10 +33,10 @@ class ScorerLoads:
                 told.append(part)
         except BaseException:
             for part in told:
-                part.finished(row, Outcome.CANCELLED, None, now)
+                part.finished(row, Outcome.CANCELLED, None, now, cost)
             raise
 
-    def finished(self, row: int, outcome: Outcome, latency: float | None, now: float) -> None:
+    def finished(self, row: int, outcome: Outcome, latency: float | None, now: float, cost: float = 1.0) -> None:
         """A request has ended at a row.
 
         Raises
@@ -44,7 +44,7 @@ class ScorerLoads:
         ConfigError : nothing is in flight there, or an argument is invalid; nothing has changed.
         """
         for part in self._live:
-            part.finished(row, outcome, latency, now)
+            part.finished(row, outcome, latency, now, cost)
 
     def advance(self, now: float) -> None:
         """Time passes."""

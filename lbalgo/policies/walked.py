@@ -187,7 +187,9 @@ class OpenRequests:
         self._counts[row] = self._counts.get(row, 0) + 1
         return row
 
-    def finished(self, row: int, outcome: Outcome, latency: float | None, now: float) -> tuple[int, float | None]:
+    def finished(
+        self, row: int, outcome: Outcome, latency: float | None, now: float, cost: float = 1.0
+    ) -> tuple[int, float | None]:
         """One fewer; returns row and latency, checked.
 
         Raises
@@ -199,6 +201,7 @@ class OpenRequests:
             raise ConfigError("outcome", outcome, "must be an Outcome")
         took = None if latency is None else check_real("latency", latency, low=0.0)
         now = check_real("now", now)
+        check_real("cost", cost, low=0.0)
         if row not in self._counts:
             raise ConfigError("row", row, "has nothing in flight")
         self.latest = max(self.latest, now)

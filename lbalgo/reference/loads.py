@@ -181,7 +181,7 @@ class ForeignLoad(LoadState):
 
     def close_(self, row: int, cost: float, began: float, outcome_code: int, latency: float, now: float) -> None:
         """Handed on."""
-        self.load.finished(row, OUTCOMES[outcome_code], None if math.isnan(latency) else latency, now)
+        self.load.finished(row, OUTCOMES[outcome_code], None if math.isnan(latency) else latency, now, cost)
 
     def pass_(self, now: float) -> None:
         """Handed on."""

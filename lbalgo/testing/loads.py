@@ -75,7 +75,7 @@ class LoadContract:
             elif what == "start":
                 state.started(row, cost, now)
             else:
-                state.finished(row, outcome, latency, now)
+                state.finished(row, outcome, latency, now, cost)
         return now
 
     def loads(self, state: Any) -> list[float]:
@@ -171,6 +171,7 @@ class LoadContract:
         calls += [(state.finished, (-1, Outcome.SUCCESS, 0.1, now)), (state.finished, (0, "success", 0.1, now))]
         calls += [(state.finished, (0, Outcome.SUCCESS, took, now)) for took in (nan, math.inf, -1.0)]
         calls += [(state.finished, (0, Outcome.SUCCESS, 0.1, when)) for when in (nan, math.inf)]
+        calls += [(state.finished, (0, Outcome.SUCCESS, 0.1, now, cost)) for cost in (nan, math.inf, -1.0)]
         calls += [(state.advance, (when,)) for when in (nan, -math.inf)]
         calls += [(state.at, (-1,))]
         for call, arguments in calls:

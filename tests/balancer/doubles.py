@@ -63,8 +63,8 @@ class Diary:
         self.calls.append(("started", row, cost, now))
         self.open[row] = self.open.get(row, 0) + 1
 
-    def finished(self, row, outcome, latency, now):
-        self.calls.append(("finished", row, outcome, latency, now))
+    def finished(self, row, outcome, latency, now, cost=1.0):
+        self.calls.append(("finished", row, outcome, latency, now, cost))
         self.open[row] -= 1
 
     def advance(self, now):

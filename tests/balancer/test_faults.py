@@ -155,7 +155,7 @@ def test_nobody_knows_how_long_a_dropped_lease_took(balancer):
     clock.advance(5.0)
     assert balance.stats().closed == 1
     assert witness.heard == [("a", Outcome.CANCELLED, None, 5.0)]
-    assert load.calls[-1] == ("finished", 0, Outcome.CANCELLED, None, 5.0)
+    assert load.calls[-1] == ("finished", 0, Outcome.CANCELLED, None, 5.0, 1.0)
 
 
 def test_nobody_knows_how_long_a_request_took_that_began_unwatched(balancer):
@@ -173,7 +173,8 @@ def test_nobody_knows_how_long_a_request_took_that_began_unwatched(balancer):
     balance.update(["a", "b"])
     lease.done()
     balance.acquire().done()
-    assert [call for call in load.calls if call[0] == "finished"] == [("finished", 0, Outcome.SUCCESS, 0.0, 100.0)]
+    ended = [call for call in load.calls if call[0] == "finished"]
+    assert ended == [("finished", 0, Outcome.SUCCESS, 0.0, 100.0, 1.0)]
     assert balance.stats().open_leases == 0
 
 
@@ -224,7 +225,7 @@ class Remembering:
     def started(self, row, cost, now):
         self.total[row] = self.total.get(row, 0.0) + cost
 
-    def finished(self, row, outcome, latency, now):
+    def finished(self, row, outcome, latency, now, cost=1.0):
         pass
 
     def advance(self, now):

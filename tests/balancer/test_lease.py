@@ -186,8 +186,8 @@ def test_load_is_told_with_rows_that_outlive_membership(balancer):
     assert load.calls == [
         ("started", 0, 3.0, 0.0),
         ("started", 1, 1.0, 20.0),
-        ("finished", 1, Outcome.SUCCESS, 0.0, 20.0),
-        ("finished", 0, Outcome.TIMEOUT, 20.0, 20.0),
+        ("finished", 1, Outcome.SUCCESS, 0.0, 20.0, 1.0),
+        ("finished", 0, Outcome.TIMEOUT, 20.0, 20.0, 3.0),
     ]
     load.calls.clear()
     clock.advance(20.0)

@@ -21,9 +21,9 @@ class WearsOff(InFlightCounts):
 
 
 class ForgivesFinishing(InFlightCounts):
-    def finished(self, row, outcome, latency, now):
+    def finished(self, row, outcome, latency, now, cost=1.0):
         if self.at(row):
-            super().finished(row, outcome, latency, now)
+            super().finished(row, outcome, latency, now, cost)
 
 
 class OneForAll(InFlightCounts):

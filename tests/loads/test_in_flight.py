@@ -108,8 +108,8 @@ def test_a_foreign_load_is_the_load_it_adapts(foreign, counts):
         def started(self, row, cost, now):
             seen.append(("started", row, cost, now))
 
-        def finished(self, row, outcome, latency, now):
-            seen.append(("finished", row, outcome, latency, now))
+        def finished(self, row, outcome, latency, now, cost=1.0):
+            seen.append(("finished", row, outcome, latency, now, cost))
 
         def advance(self, now):
             seen.append(("advance", now))
@@ -120,14 +120,14 @@ def test_a_foreign_load_is_the_load_it_adapts(foreign, counts):
     load = foreign(Mine())
     load.started(1, 2.0, 3.0)
     load.finished(1, lb.Outcome.TIMEOUT, None, 4.0)
-    load.finished(1, lb.Outcome.CANCELLED, 0.25, 5.0)
+    load.finished(1, lb.Outcome.CANCELLED, 0.25, 5.0, 2.0)
     load.advance(6.0)
     load.restart(1)
     assert load.at(3) == 1.5
     assert seen == [
         ("started", 1, 2.0, 3.0),
-        ("finished", 1, lb.Outcome.TIMEOUT, None, 4.0),
-        ("finished", 1, lb.Outcome.CANCELLED, 0.25, 5.0),
+        ("finished", 1, lb.Outcome.TIMEOUT, None, 4.0, 1.0),
+        ("finished", 1, lb.Outcome.CANCELLED, 0.25, 5.0, 2.0),
         ("advance", 6.0),
     ]
     inner = counts([4])

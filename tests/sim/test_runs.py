@@ -132,7 +132,7 @@ class OwnPicker:
         assert now == self.now
         self.flying[row] += 1
 
-    def finished(self, row, outcome, latency, now):
+    def finished(self, row, outcome, latency, now, cost=1.0):
         self.flying[row] -= 1
         self.cost[row] += 0.1 * (latency - self.cost[row]) if outcome is lb.Outcome.SUCCESS else 1.0
 
@@ -424,7 +424,7 @@ class Listener:
     def started(self, row, cost, now):
         pass
 
-    def finished(self, row, outcome, latency, now):
+    def finished(self, row, outcome, latency, now, cost=1.0):
         pass
 
     def advance(self, now):

@@ -187,9 +187,9 @@ class CostsNow:
         """One more."""
         self.open.setdefault(row, []).append(cost)
 
-    def finished(self, row: int, outcome: lb.Outcome, latency: float | None, now: float) -> None:
+    def finished(self, row: int, outcome: lb.Outcome, latency: float | None, now: float, cost: float = 1.0) -> None:
         """One less."""
-        self.open[row].pop(0)
+        self.open[row].remove(cost)
 
     def advance(self, now: float) -> None:
         """Time changes nothing."""

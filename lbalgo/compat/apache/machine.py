@@ -170,7 +170,7 @@ class BalancerMachine:
         self.advance(now)
         self._members[row].busy += 1
 
-    def finished(self, row: int, outcome: Outcome, latency: float | None, now: float) -> None:
+    def finished(self, row: int, outcome: Outcome, latency: float | None, now: float, cost: float = 1.0) -> None:
         """One less; a connection that failed puts the worker into error, unless it ignores errors."""
         self.advance(now)
         member = self._members[row]

@@ -114,7 +114,7 @@ class ClusterLoad:
         self._counts[check_row(row)] = self.active(row) + 1
         self.total += 1
 
-    def finished(self, row: int, outcome: Outcome, latency: float | None, now: float) -> None:
+    def finished(self, row: int, outcome: Outcome, latency: float | None, now: float, cost: float = 1.0) -> None:
         """One fewer in flight; ConfigError if there is none."""
         if self.active(check_row(row)) == 0:
             raise ConfigError("row", row, "has nothing in flight")

@@ -310,7 +310,7 @@ class HostMachine:
         self.advance(now)
         self._active[row] = self._active.get(row, 0) + 1
 
-    def finished(self, row: int, outcome: Outcome, latency: float | None, now: float) -> None:
+    def finished(self, row: int, outcome: Outcome, latency: float | None, now: float, cost: float = 1.0) -> None:
         """A request to this row has ended."""
         self.advance(now)
         if self._active.get(row, 0) > 1:

@@ -35,6 +35,7 @@ class SubsetLoads:
     def __init__(self) -> None:
         self.loads: list[Any] = []
         self._active: dict[int, int] = {}
+        self._costs: dict[int, float] = {}
         self._now: float | None = None
 
     def follow(self, loads: Sequence[Any]) -> None:
@@ -45,25 +46,28 @@ class SubsetLoads:
                 load.advance(self._now)
                 for row, count in self._active.items():
                     for _ in range(count):
-                        load.started(row, 1.0, self._now)
+                        load.started(row, self._costs[row] / count, self._now)
         self.loads = list(loads)
 
     def started(self, row: int, cost: float, now: float) -> None:
         """A request was sent to this row."""
         self._now = now if self._now is None else max(now, self._now)
         self._active[row] = self._active.get(row, 0) + 1
+        self._costs[row] = self._costs.get(row, 0.0) + cost
         for load in self.loads:
             load.started(row, cost, now)
 
-    def finished(self, row: int, outcome: Outcome, latency: float | None, now: float) -> None:
+    def finished(self, row: int, outcome: Outcome, latency: float | None, now: float, cost: float = 1.0) -> None:
         """A request to this row has ended."""
         self._now = now if self._now is None else max(now, self._now)
         if self._active.get(row, 0) > 1:
             self._active[row] -= 1
+            self._costs[row] = max(self._costs[row] - cost, 0.0)
         else:
             self._active.pop(row, None)
+            self._costs.pop(row, None)
         for load in self.loads:
-            load.finished(row, outcome, latency, now)
+            load.finished(row, outcome, latency, now, cost)
 
     def advance(self, now: float) -> None:
         """It is `now`, in seconds."""

@@ -142,7 +142,7 @@ class Fewest:
         """One more in flight."""
         self.active[row] = self.active.get(row, 0) + 1
 
-    def finished(self, row: int, outcome: Outcome, latency: float | None, now: float) -> None:
+    def finished(self, row: int, outcome: Outcome, latency: float | None, now: float, cost: float = 1.0) -> None:
         """One fewer in flight, however it ended."""
         self.active[row] = max(0, self.active.get(row, 0) - 1)
 

@@ -231,7 +231,7 @@ class First:
         """One more in flight, which decides nothing."""
         self._in_flight[row] = self._in_flight.get(row, 0) + 1
 
-    def finished(self, row: int, outcome: Outcome, latency: float | None, now: float) -> None:
+    def finished(self, row: int, outcome: Outcome, latency: float | None, now: float, cost: float = 1.0) -> None:
         """One fewer in flight."""
         self._in_flight[row] = max(0, self._in_flight.get(row, 0) - 1)
 

@@ -236,7 +236,7 @@ class Weights:
         self._in_flight[row] = self._in_flight.get(row, 0) + 1
         self.advance(now)
 
-    def finished(self, row: int, outcome: Outcome, latency: float | None, now: float) -> None:
+    def finished(self, row: int, outcome: Outcome, latency: float | None, now: float, cost: float = 1.0) -> None:
         """Time passes."""
         self._in_flight[row] = max(0, self._in_flight.get(row, 0) - 1)
         self.advance(now)

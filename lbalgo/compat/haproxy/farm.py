@@ -262,7 +262,7 @@ class FarmMachine:
         if hasattr(self.order, "came"):
             self.order.came(self.farm, row)
 
-    def finished(self, row: int, outcome: Outcome, latency: float | None, now: float) -> None:
+    def finished(self, row: int, outcome: Outcome, latency: float | None, now: float, cost: float = 1.0) -> None:
         """A request to this row has ended, however it did."""
         self.farm.finished(row, now)
         self.order.moved(self.farm, row)

@@ -156,7 +156,7 @@ class Localities:
         """A connection begins."""
         self.connections.started(row, cost, now)
 
-    def finished(self, row: int, outcome: Outcome, latency: float | None, now: float) -> None:
+    def finished(self, row: int, outcome: Outcome, latency: float | None, now: float, cost: float = 1.0) -> None:
         """A connection ends, however."""
         self.connections.finished(row, now)
 

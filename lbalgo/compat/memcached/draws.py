@@ -66,7 +66,7 @@ class RandomMachine:
         """Counts it."""
         self._open[row] = self._open.get(row, 0) + 1
 
-    def finished(self, row: int, outcome: Outcome, latency: float | None, now: float) -> None:
+    def finished(self, row: int, outcome: Outcome, latency: float | None, now: float, cost: float = 1.0) -> None:
         """Counts it off."""
         self._open[row] -= 1
 

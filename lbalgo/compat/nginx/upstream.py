@@ -136,7 +136,7 @@ class Upstream:
             self.peers[row].conns += 1
             self.peers[row].inflight += self.exact
 
-    def finished(self, row: int, outcome: Outcome, latency: float | None, now: float) -> None:
+    def finished(self, row: int, outcome: Outcome, latency: float | None, now: float, cost: float = 1.0) -> None:
         """One request less is under way; a failure counts against the peer, a success clears what a probe was for."""
         self.advance(now)
         peer = self.peers.get(row)

@@ -158,7 +158,7 @@ class ShardMachine:
         self.advance(now)
         self.open[row] = self.open.get(row, 0) + 1
 
-    def finished(self, row: int, outcome: Outcome, latency: float | None, now: float) -> None:
+    def finished(self, row: int, outcome: Outcome, latency: float | None, now: float, cost: float = 1.0) -> None:
         """One request less is under way."""
         self.advance(now)
         self.open[row] = max(self.open.get(row, 0) - 1, 0)
