@@ -20,6 +20,15 @@ cdef class Lease:
     cdef Py_ssize_t row
     cdef int said, ended
     cdef double began, cost, pause
+    @cython.locals(desk=Desk)
+    cdef inline object _end(self, int code, double took, double pause)
 
 @cython.locals(code=int)
 cdef int _code(object outcome) except -1
+
+ctypedef object (*Serving)(Lease, object)
+
+cdef extern from "short_entry.h":
+    void short_entry(object kind, const char *name, Serving serve) noexcept
+
+cdef object serve(Lease lease, object outcome)

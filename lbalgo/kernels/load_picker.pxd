@@ -63,6 +63,6 @@ cdef class LoadPicker:
 ctypedef object (*Serving)(LoadPicker, object)
 
 cdef extern from "short_entry.h":
-    void short_entry(object kind, Serving serve) noexcept
+    void short_entry(object kind, const char *name, Serving serve) noexcept
 
 cdef object serve(LoadPicker picker, object key)

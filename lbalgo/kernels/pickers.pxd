@@ -57,6 +57,6 @@ cdef class TicketPicker:
 ctypedef object (*Serving)(TicketPicker, object)
 
 cdef extern from "short_entry.h":
-    void short_entry(object kind, Serving serve) noexcept
+    void short_entry(object kind, const char *name, Serving serve) noexcept
 
 cdef object serve(TicketPicker picker, object key)

@@ -1,4 +1,5 @@
-/* A short way into `pick(key=None, *, exclude=())` of a compiled class.
+/* A short way into a method `pick(key=None, *, exclude=())` of a compiled class, or one of another name that takes one
+   argument or none by position.
 
    Nearly every pick has a key and no more, or nothing. What a call of a method costs beyond that is the unpacking of
    arguments that are not there, and the counting of references to what they are by default: a third of the cheapest
@@ -21,10 +22,10 @@ static PyObject *lbalgo_entry(PyObject *self, PyObject *const *args, Py_ssize_t 
     return lbalgo_usual(self, args, n, names);
 }
 
-/* One class a module: its method `pick`, as the class has it, goes by `serve` where it can. */
-static void lbalgo_shorten(PyObject *type, lbalgo_serving serve) {
+/* One method a module: as the class has it, it goes by `serve` where it can. */
+static void lbalgo_shorten(PyObject *type, const char *name, lbalgo_serving serve) {
 #if !defined(PYPY_VERSION) && !defined(Py_LIMITED_API)
-    PyObject *found = PyObject_GetAttrString(type, "pick");
+    PyObject *found = PyObject_GetAttrString(type, name);
     if (found != NULL && Py_IS_TYPE(found, &PyMethodDescr_Type)) {
         PyMethodDef *method = ((PyMethodDescrObject *)found)->d_method;
         if (method->ml_flags == (METH_FASTCALL | METH_KEYWORDS)) {
@@ -36,10 +37,10 @@ static void lbalgo_shorten(PyObject *type, lbalgo_serving serve) {
     Py_XDECREF(found);
     PyErr_Clear();
 #else
-    (void)type, (void)serve, (void)lbalgo_entry;
+    (void)type, (void)name, (void)serve, (void)lbalgo_entry;
 #endif
 }
 
-#define short_entry(type, serve) lbalgo_shorten((PyObject *)(type), (lbalgo_serving)(serve))
+#define short_entry(type, name, serve) lbalgo_shorten((PyObject *)(type), name, (lbalgo_serving)(serve))
 
 #endif

@@ -12,6 +12,7 @@ compiled as `lbalgo.kernels.balancer`, with the types of `kernels/balancer.pxd`,
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable, Collection, Container, Iterable, Mapping
 from types import GenericAlias
 from typing import Any
@@ -64,6 +65,7 @@ class Balancer(Desk):
     ledger: Ledger
     late: list[tuple[Any, ...]]
     witnesses: list[tuple[Any, Any]]
+    witness: Evidence | None  # of the one witness, if there is one and its evidence can be noted in C
 
     def __init__(
         self,
@@ -98,6 +100,7 @@ class Balancer(Desk):
         self.news = self.pool.news
         self.witnesses = [(signal, getattr(signal, "evidence", None)) for signal in self.pool.witnesses]
         self.blind = all(isinstance(evidence, Evidence) for _, evidence in self.witnesses)
+        self.witness = self.witnesses[0][1] if self.blind and len(self.witnesses) == 1 else None
         self.ledger, self.abandoned, self.late = Ledger(), [], []
         self.working = False
         self.picker, self.view, self.load, self.index = None, None, None, {}
@@ -122,6 +125,11 @@ class Balancer(Desk):
             cost = check_real("cost", cost, low=0.0)
         if session is not None or request is not FIRST or context is not None:
             self._asked(session, request, context)
+        return self._lend(key, exclude, cost, session, request, context)
+
+    def _lend(
+        self, key: Any, exclude: Container[str], cost: float, session: Any, request: Request, context: Any
+    ) -> Lease:
         now = self.latest
         if self.ticking:
             now = self._read()
@@ -130,11 +138,17 @@ class Balancer(Desk):
         if self.abandoned:
             self._sweep()
         if self.serial:
-            with self.lock:
-                if not self.gated:
-                    return self._open(key, context, exclude, cost, now, None)
-                return self._enter(key, context, exclude, cost, now, self._admit(now, session, request, None))
+            return self._lend_alone(key, exclude, cost, session, request, context, now)
         return self._open(key, context, exclude, cost, now, None)
+
+    def _lend_alone(
+        self, key: Any, exclude: Container[str], cost: float, session: Any, request: Request, context: Any, now: float
+    ) -> Lease:
+        """The lock is held around all of it, as a gate or a load is in Python, or the balancer itself."""
+        with self.lock:
+            if not self.gated:
+                return self._open(key, context, exclude, cost, now, None)
+            return self._enter(key, context, exclude, cost, now, self._admit(now, session, request, None))
 
     def attempts(
         self,
@@ -212,44 +226,67 @@ class Balancer(Desk):
     def _open(
         self, key: Any, context: Any, exclude: Container[str], cost: float, now: float, visit: Visit | None
     ) -> Lease:
-        lease = Lease.__new__(Lease)  # pyright: ignore[reportCallIssue]
-        lease.desk = None
+        lease = Lease.__new__(Lease)  # before the pick: the collector may run
         if self.timed and self.load is not None:
             self.load.advance(now)
-        while True:
-            picker, by_ticket, by_load, name = self.picker, self.by_ticket, self.by_load, None
-            try:
-                if by_ticket is not None and exclude is NOTHING:
-                    slot = by_ticket._next(key)
-                    backend = by_ticket.backends[slot]
-                elif by_load is not None and exclude is NOTHING:
-                    slot = by_load._next()
-                    backend = by_load.backends[slot]
-                else:
-                    backend = self._choose(picker, key, context, exclude, visit, now)
-                    name = backend.id
-            except NoBackend as refusal:
-                self.ledger.refuse(refusal)
-                raise
-            if picker is self.picker:  # else the pool has changed meanwhile
-                break
+        picked = False
+        try:
+            if exclude is not NOTHING or not self._picked(lease, key):
+                self._pick_any(lease, key, context, exclude, visit, now)
+            picked = True
+        finally:  # costs nothing where nothing fails, unlike `except`
+            if not picked:
+                self._refused()
         # From here on only counters move: compiled, no Python code runs, so no other thread does.
-        if name is None:
-            row = self.lanes[slot]
-        elif name in self.index:
-            row = self.index[name]
-        else:
-            raise UnknownBackend(name)
-        load = self.load
+        row, load = lease.row, self.load
         if visit is not None:
-            self._start(visit, backend.id, load, row, cost, now)
+            self._start(visit, lease.backend.id, load, row, cost, now)
+            lease.visit = visit
         elif load is not None:
             load.start_(row, cost, now)
         self.ledger.open_(row, self.panic)
-        lease.backend, lease.load, lease.row, lease.said, lease.ended, lease.visit = backend, load, row, -1, -1, visit
-        lease.began, lease.cost = now if self.ticking else UNKNOWN, cost
+        if load is not None:
+            lease.load = load
+        lease.said, lease.ended, lease.cost = -1, -1, cost
+        lease.began = now if self.ticking else UNKNOWN
         lease.desk = self
         return lease
+
+    def _picked(self, lease: Lease, key: Any) -> bool:
+        """Whether one of our own pickers has written its choice into the lease: it does, where nothing is special."""
+        while self.by_ticket is not None:
+            by_ticket = self.by_ticket
+            slot = by_ticket._next(key)
+            if by_ticket is self.by_ticket:  # else the pool has changed meanwhile
+                lease.backend, lease.row = by_ticket.backends[slot], self.lanes[slot]
+                return True
+        while self.by_load is not None:
+            by_load = self.by_load
+            slot = by_load._next()
+            if by_load is self.by_load:
+                lease.backend, lease.row = by_load.backends[slot], self.lanes[slot]
+                return True
+        return False
+
+    def _pick_any(
+        self, lease: Lease, key: Any, context: Any, exclude: Container[str], visit: Visit | None, now: float
+    ) -> None:
+        """The same by any picker, also where it is kept from some backends, or has nobody to pick."""
+        while True:
+            picker = self.picker
+            backend = self._choose(picker, key, context, exclude, visit, now)
+            name = backend.id
+            if picker is self.picker:
+                break
+        if name not in self.index:
+            raise UnknownBackend(name)
+        lease.backend, lease.row = backend, self.index[name]
+
+    def _refused(self) -> None:
+        """Counts what is being raised, if it is a refusal."""
+        refusal = sys.exc_info()[1]
+        if isinstance(refusal, NoBackend):
+            self.ledger.refuse(refusal)
 
     def _start(self, visit: Visit, id: str, load: LoadState | None, row: int, cost: float, now: float) -> None:
         """The gates and the load hear of it, all or none."""
@@ -284,11 +321,14 @@ class Balancer(Desk):
     def end_(self, lease: Lease, code: int, latency: float, pause: float) -> None:
         """The request has ended; called by the lease."""
         now = self._read() if self.ticking else self.latest  # first: a clock that fails leaves the lease open
-        if self.serial or lease.visit is not None:
-            with self.lock:
-                self._close(lease, code, latency, pause, now)
-        else:
+        alone = self.serial or lease.visit is not None
+        if alone:
+            self.lock.acquire()
+        try:
             self._close(lease, code, latency, pause, now)
+        finally:
+            if alone:
+                self.lock.release()
         if self.news:
             self._deliver()
 
@@ -348,14 +388,21 @@ class Balancer(Desk):
 
     def _note(self, row: int, code: int) -> None:
         """Every witness takes the code down before anyone judges: compiled, no Python code runs until then."""
-        slot, tripped = self.slots[row], None
-        if slot >= 0:
-            for witness in self.witnesses:
-                evidence = witness[1]
-                if evidence.note(slot, code):
-                    tripped = [witness[0]] if tripped is None else [*tripped, witness[0]]
-            if tripped is not None:
-                self._testify(tripped, row, code, UNKNOWN, UNKNOWN)
+        slot = self.slots[row]
+        if self.witness is not None:
+            if slot >= 0 and self.witness.note(slot, code):
+                self._testify([self.witnesses[0][0]], row, code, UNKNOWN, UNKNOWN)
+        elif slot >= 0:
+            self._note_all(slot, row, code)
+
+    def _note_all(self, slot: int, row: int, code: int) -> None:
+        tripped = None
+        for witness in self.witnesses:
+            evidence = witness[1]
+            if evidence.note(slot, code):
+                tripped = [witness[0]] if tripped is None else [*tripped, witness[0]]
+        if tripped is not None:
+            self._testify(tripped, row, code, UNKNOWN, UNKNOWN)
 
     def _testify(self, tripped: list[Any] | None, row: int, code: int, latency: float, pause: float) -> None:
         """The pool hears how a request ended, or those judge who have noted it and whose evidence has tripped."""
@@ -552,5 +599,12 @@ class Balancer(Desk):
         raise TypeError("a balancer cannot be copied or pickled: build another, and carry its snapshot() over")
 
 
+def serve(balancer: Balancer, key: Any) -> Lease:
+    """`acquire` of nothing but a key: the compiled class's short way in."""
+    return balancer._lend(key, NOTHING, 1.0, None, FIRST, None)
+
+
 if not cython.compiled:  # as the compiler has it
     Balancer.lock = None
+else:
+    short_entry(Balancer, "acquire", serve)  # type: ignore[name-defined]  # noqa: F821

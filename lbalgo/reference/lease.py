@@ -74,6 +74,9 @@ class Lease:
         code = max(self.said, 0) if outcome is None else _code(outcome)
         took = UNKNOWN if latency is None else check_real("latency", latency, low=0.0)
         pause = UNKNOWN if retry_after is None else check_real("retry_after", retry_after, low=0.0)
+        self._end(code, took, pause)
+
+    def _end(self, code: int, took: float, pause: float) -> None:
         desk = self.desk  # kept alive to the end of the call: this lease may be the last that knows it, and forgets it
         if desk is not None:
             desk.end_(self, code, took, pause)
@@ -118,9 +121,7 @@ class Lease:
                 self.said = LOCAL_ERROR
             else:
                 self.said = CANCELLED
-        desk = self.desk  # as in `done`
-        if desk is not None:
-            desk.end_(self, max(self.said, 0), UNKNOWN, UNKNOWN)
+        self._end(max(self.said, 0), UNKNOWN, UNKNOWN)
         visit = self.visit
         return error is not None and visit is not None and visit.course is not None and visit.course.keeps(error)
 
@@ -142,6 +143,13 @@ def _code(outcome: Outcome) -> int:
     raise ConfigError("outcome", outcome, "must be an Outcome")
 
 
+def serve(lease: Lease, outcome: Outcome | None) -> None:
+    """`done` with nothing but an outcome, or none: the compiled class's short way in."""
+    lease._end(max(lease.said, 0) if outcome is None else _code(outcome), UNKNOWN, UNKNOWN)
+
+
 if not cython.compiled:  # what the compiler makes of the class, by hand
-    Lease.desk, Lease.row, Lease.said, Lease.ended = None, -1, -1, -1
+    Lease.desk, Lease.load, Lease.visit, Lease.row, Lease.said, Lease.ended = None, None, None, -1, -1, -1
     Lease.__del__ = Lease.__dealloc__  # type: ignore[attr-defined]
+else:
+    short_entry(Lease, "done", serve)  # type: ignore[name-defined]  # noqa: F821

@@ -375,4 +375,4 @@ def serve(picker: LoadPicker, key: Any) -> Any:
 
 
 if cython.compiled:
-    short_entry(LoadPicker, serve)  # type: ignore[name-defined]  # noqa: F821
+    short_entry(LoadPicker, "pick", serve)  # type: ignore[name-defined]  # noqa: F821

@@ -345,4 +345,4 @@ def serve(picker: TicketPicker, key: Any) -> Any:
 
 
 if cython.compiled:
-    short_entry(TicketPicker, serve)  # type: ignore[name-defined]  # noqa: F821
+    short_entry(TicketPicker, "pick", serve)  # type: ignore[name-defined]  # noqa: F821
