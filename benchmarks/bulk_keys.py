@@ -2,7 +2,8 @@
 
 The C loop is told where each key's bytes are and how many: it is hashing alone, without a type to look at, an object to
 ask or an offset to check. Texts of NumPy are 4 bytes a character and have to become UTF-8 first, which is no hashing,
-and so is not in the loop either; neither is what it takes to find where NumPy's variable-width strings are.
+and so is not in that loop either; beside it is another that cuts them. What it takes to find where NumPy's
+variable-width strings are is in none.
 """
 
 from __future__ import annotations
@@ -18,17 +19,21 @@ from .timing import Bar, Case, statement
 from .yardstick import bulk_loop
 
 MANY = 100_000
+TEXTS, CUT = "text array, U16", "16 characters of 4 bytes each"
 FORMS = {  # what of `hash_many`, and the C loop over the same keys
     "uint64 array": "8 bytes each",
     "bytes array, S16": "16 bytes each",
     "offset buffer, int64": "16 bytes each",
     "offset buffer, int32": "16 bytes each",
     "list of str": "16 bytes each, by pointer",
-    "text array, U16": "16 bytes each",
+    TEXTS: "16 bytes each",
     "text array, StringDType": "16 bytes each, by pointer",
 }
 HASH, LOOP = "hash_many of {}", "C loop, XXH64 of {}"
-BARS = tuple(Bar(HASH.format(form), LOOP.format(loop), 1.3) for form, loop in FORMS.items())
+BARS = (
+    *(Bar(HASH.format(form), LOOP.format(loop), 1.3) for form, loop in FORMS.items()),
+    Bar(HASH.format(TEXTS), LOOP.format(CUT), 1.3),
+)
 
 
 def cases() -> list[Case]:
@@ -44,7 +49,7 @@ def cases() -> list[Case]:
         "offset buffer, int64": (raw, edges),
         "offset buffer, int32": (raw, edges.astype(np.int32)),
         "list of str": keys,
-        "text array, U16": np.array(keys),
+        TEXTS: np.array(keys),
     }
     if hasattr(np.dtypes, "StringDType"):  # from NumPy 2 on
         forms["text array, StringDType"] = np.array(keys, np.dtypes.StringDType())
@@ -52,6 +57,7 @@ def cases() -> list[Case]:
         "8 bytes each": ("hash_cells", words, 8),
         "16 bytes each": ("hash_cells", data, 16),
         "16 bytes each, by pointer": ("hash_pointers", addresses, np.full(MANY, 16)),
+        CUT: ("hash_texts", forms[TEXTS].view(np.uint32), 16),
     }
     out, tickets = [], {}
     for name, (loop, given, more) in loops.items():

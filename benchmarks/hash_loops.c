@@ -1,4 +1,4 @@
-/* What bulk hashing is measured against: XXH64 of keys that lie there as bytes, one after another. */
+/* What bulk hashing is measured against: XXH64 of keys one after another, which lie there as bytes, but for the last. */
 #include <stdint.h>
 #include <string.h>
 
@@ -43,4 +43,15 @@ void hash_cells(const uint8_t *data, uint64_t *out, int64_t n, int64_t width) {
 /* Keys wherever they are. */
 void hash_pointers(const uint8_t **keys, uint64_t *out, int64_t n, const int64_t *lengths) {
     for (int64_t i = 0; i < n; i++) out[i] = xxh64(keys[i], lengths[i], 0);
+}
+
+/* ASCII in 4 bytes a character, NULs at the ends, of at most 64: cut to bytes, and hashed. */
+void hash_texts(const uint32_t *runes, uint64_t *out, int64_t n, int64_t width) {
+    uint8_t text[64];
+    for (int64_t i = 0; i < n; i++, runes += width) {
+        int64_t length = width;
+        while (length && !runes[length - 1]) length--;
+        for (int64_t j = 0; j < length; j++) text[j] = (uint8_t)runes[j];
+        out[i] = xxh64(text, length, 0);
+    }
 }

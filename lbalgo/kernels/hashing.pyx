@@ -1,7 +1,7 @@
 # cython: language_level=3
 """Key hashing: XXH64 and SipHash-2-4 on a key's own bytes, and bulk forms over arrays.
 
-XXH64 after the published xxHash specification (Collet), SipHash-2-4 after Aumasson and Bernstein 2012. A key is
+XXH64 is in `xxh64.h`; SipHash-2-4 after Aumasson and Bernstein 2012. A key is
 bytes-like, a str (its UTF-8 form) or an int in [0, 2**64) (8 bytes, little-endian). Words are read in the machine's
 order, which is little-endian on every platform this is built for.
 """
@@ -38,14 +38,27 @@ cdef extern from "Python.h":
     Py_ssize_t ascii_length "PyUnicode_GET_LENGTH" (void *o)
     void *ascii_data "PyUnicode_DATA" (void *o)
 
+cdef extern from "xxh64.h" nogil:
+    uint64_t xxh64_of(const uint8_t *data, size_t length, uint64_t seed) noexcept
+
 cdef extern from "hashing_lanes.h" nogil:
     void xxh64_words(int level, const uint64_t *words, uint64_t *out, Py_ssize_t n, uint64_t seed) noexcept
+    ctypedef struct hash_batch:
+        pass
+    enum: HASH_ROWS
+    void hash_begin(hash_batch *batch, int level, uint64_t seed, uint64_t *out) noexcept
+    void hash_row(hash_batch *batch, const uint8_t *data, Py_ssize_t size) noexcept
+    void hash_end(hash_batch *batch) noexcept
     void prefetch(const void *where) noexcept
-    Py_ssize_t utf8_of(int level, const uint32_t *runes, Py_ssize_t n, uint8_t *out) noexcept
+
+cdef extern from "text_lanes.h" nogil:
+    Py_ssize_t cut_texts(int level, const uint32_t *runes, Py_ssize_t width, Py_ssize_t n, uint8_t *text,
+                         Py_ssize_t stride, Py_ssize_t *sizes) noexcept
+    Py_ssize_t utf8_of(const uint32_t *runes, Py_ssize_t n, uint8_t *out) noexcept
 
 cdef enum:
     AHEAD = 8  # keys of a sequence fetched ahead
-
+    FEW = 8192  # bytes of text before it is hashed
 
 cdef inline uint64_t rotl(uint64_t x, int r) noexcept nogil:
     return (x << r) | (x >> (64 - r))
@@ -57,52 +70,8 @@ cdef inline uint64_t read64(const uint8_t *p) noexcept nogil:
     return x
 
 
-cdef inline uint32_t read32(const uint8_t *p) noexcept nogil:
-    cdef uint32_t x
-    memcpy(&x, p, 4)
-    return x
-
-
-cdef inline uint64_t lane(uint64_t acc, uint64_t word) noexcept nogil:
-    return rotl(acc + word * 14029467366897019727ULL, 31) * 11400714785074694791ULL
-
-
-cdef inline uint64_t join(uint64_t h, uint64_t acc) noexcept nogil:
-    return (h ^ lane(0, acc)) * 11400714785074694791ULL + 9650029242287828579ULL
-
-
 cdef uint64_t c_xxh64(const uint8_t *data, size_t length, uint64_t seed) noexcept nogil:
-    cdef const uint8_t *p = data
-    cdef const uint8_t *end = data + length
-    cdef uint64_t h, a, b, c, d
-    if length >= 32:
-        a = seed + 11400714785074694791ULL + 14029467366897019727ULL
-        b = seed + 14029467366897019727ULL
-        c = seed
-        d = seed - 11400714785074694791ULL
-        while p + 32 <= end:
-            a = lane(a, read64(p))
-            b = lane(b, read64(p + 8))
-            c = lane(c, read64(p + 16))
-            d = lane(d, read64(p + 24))
-            p += 32
-        h = rotl(a, 1) + rotl(b, 7) + rotl(c, 12) + rotl(d, 18)
-        h = join(join(join(join(h, a), b), c), d)
-    else:
-        h = seed + 2870177450012600261ULL
-    h += <uint64_t>length
-    while p + 8 <= end:
-        h = rotl(h ^ lane(0, read64(p)), 27) * 11400714785074694791ULL + 9650029242287828579ULL
-        p += 8
-    if p + 4 <= end:
-        h = rotl(h ^ (<uint64_t>read32(p) * 11400714785074694791ULL), 23) * 14029467366897019727ULL + 1609587929392839161ULL
-        p += 4
-    while p < end:
-        h = rotl(h ^ (p[0] * <uint64_t>2870177450012600261ULL), 11) * 11400714785074694791ULL
-        p += 1
-    h = (h ^ (h >> 33)) * 14029467366897019727ULL
-    h = (h ^ (h >> 29)) * 1609587929392839161ULL
-    return h ^ (h >> 32)
+    return xxh64_of(data, length, seed)
 
 
 cdef uint64_t c_siphash24(const uint8_t *data, size_t length, uint64_t k0, uint64_t k1) noexcept nogil:
@@ -142,6 +111,13 @@ cdef inline void sip_round(uint64_t *v) noexcept nogil:
     v[2] += v[1]
     v[1] = rotl(v[1], 17) ^ v[2]
     v[2] = rotl(v[2], 32)
+
+
+cdef inline Py_ssize_t size_of(const uint8_t *cell, Py_ssize_t width) noexcept nogil:
+    """Without the NULs at the end."""
+    while width and not cell[width - 1]:
+        width -= 1
+    return width
 
 
 def mix64(x):
@@ -243,10 +219,13 @@ cdef class KeyHasher:
         cdef Py_ssize_t i, n = e.shape[0] - 1
         cdef uint64_t[::1] o = array("out", out, np.uint64, n)
         cdef const uint8_t *base = &raw[0] if raw.shape[0] else NULL
+        cdef hash_batch batch
         if self.kind == KIND_XXH64:
             with nogil:
+                hash_begin(&batch, lanes_in_use, self.seed, &o[0])
                 for i in range(n):
-                    o[i] = c_xxh64(base + e[i], e[i + 1] - e[i], self.seed)
+                    hash_row(&batch, base + e[i], e[i + 1] - e[i])
+                hash_end(&batch)
         else:
             for i in range(n):
                 o[i] = self.digest(base + e[i], e[i + 1] - e[i])
@@ -256,22 +235,19 @@ cdef class KeyHasher:
         cells_of(data, np.uint8, width, out)
         cdef const uint8_t[::1] raw = data
         cdef uint64_t[::1] o = array("out", out, np.uint64)
-        cdef Py_ssize_t i, size, n = o.shape[0]
+        cdef Py_ssize_t i, n = o.shape[0]
         cdef const uint8_t *at = &raw[0] if n else NULL
+        cdef hash_batch batch
         if self.kind == KIND_XXH64:
             with nogil:
+                hash_begin(&batch, lanes_in_use, self.seed, &o[0])
                 for i in range(n):
-                    size = width
-                    while size and not at[size - 1]:
-                        size -= 1
-                    o[i] = c_xxh64(at, size, self.seed)
+                    hash_row(&batch, at, size_of(at, width))
                     at += width
+                hash_end(&batch)
         else:
             for i in range(n):
-                size = width
-                while size and not at[size - 1]:
-                    size -= 1
-                o[i] = self.digest(at, size)
+                o[i] = self.digest(at, size_of(at, width))
                 at += width
 
     def runes(self, data, Py_ssize_t width, out):
@@ -279,28 +255,42 @@ cdef class KeyHasher:
         cells_of(data, np.uint32, width, out)
         cdef const uint32_t[::1] raw = data
         cdef uint64_t[::1] o = array("out", out, np.uint64)
-        cdef Py_ssize_t i, size, length = 0, n = o.shape[0]
-        cdef const uint32_t *at = &raw[0] if n else NULL
-        cdef uint8_t *text = <uint8_t *>malloc(4 * width)
+        cdef Py_ssize_t i = 0, j, m, size, length = 0, n = o.shape[0]
+        cdef Py_ssize_t stride = (width + 15) & ~<Py_ssize_t>15, most = max(1, min(HASH_ROWS, FEW // stride))
+        cdef const uint32_t *start = &raw[0] if n else NULL
+        cdef const uint32_t *at
+        cdef Py_ssize_t sizes[HASH_ROWS]
+        cdef hash_batch batch
+        cdef uint8_t *text = <uint8_t *>malloc(max(most, 4) * stride)
         if text is NULL:
             raise MemoryError
         try:
             with nogil:
-                for i in range(n):
-                    size = width
+                hash_begin(&batch, lanes_in_use, self.seed, &o[0])
+                while i < n:
+                    if self.kind == KIND_XXH64:
+                        m = cut_texts(lanes_in_use, start + i * width, width, min(n - i, most), text, stride, sizes)
+                        for j in range(m):
+                            hash_row(&batch, text + j * stride, sizes[j])
+                        hash_end(&batch)
+                        i += m
+                        if m == most or i == n:
+                            continue
+                    at, size = start + i * width, width  # not ASCII, or for another hash
                     while size and not at[size - 1]:
                         size -= 1
-                    length = utf8_of(lanes_in_use, at, size, text)
+                    length = utf8_of(at, size, text)
                     if length < 0:
                         break
                     if self.kind == KIND_XXH64:
-                        o[i] = c_xxh64(text, length, self.seed)
+                        hash_row(&batch, text, length)
+                        hash_end(&batch)
                     else:
                         with gil:
                             o[i] = self.digest(text, length)
-                    at += width
+                    i += 1
             if length < 0:
-                no_text(data, at - &raw[0], size)
+                no_text(data, i * width, size)
         finally:
             free(text)
 
@@ -309,16 +299,19 @@ cdef class KeyHasher:
         given = keys if type(keys) is list or type(keys) is tuple else tuple(keys)
         cdef Py_ssize_t i = 0, n = PySequence_Fast_GET_SIZE(given)
         cdef uint64_t[::1] o = array("out", out, np.uint64, n)
+        cdef hash_batch batch
         cdef void *key
         if self.kind == KIND_XXH64:
+            hash_begin(&batch, lanes_in_use, self.seed, &o[0])
             while i < n:  # plain ASCII, for which nobody's code runs
                 key = PySequence_Fast_GET_ITEM(given, i)
                 if i + AHEAD < n:
                     prefetch(PySequence_Fast_GET_ITEM(given, i + AHEAD))
                 if not (ascii_text(key) and ascii_compact(key)):
                     break
-                o[i] = c_xxh64(<const uint8_t *>ascii_data(key), ascii_length(key), self.seed)
+                hash_row(&batch, <const uint8_t *>ascii_data(key), ascii_length(key))
                 i += 1
+            hash_end(&batch)
         rest = tuple(given) if i < n else ()  # a hash that is a function may change the list
         while i < n:
             o[i] = self.hash(rest[i])

@@ -1,31 +1,17 @@
-/* XXH64 of many 8-byte words, and text of 4-byte code points packed into UTF-8.
+/* XXH64 of many keys: words of 8 bytes, and bytes wherever they are.
  *
- * One word's hash is a chain of multiplications; many are independent, and a compiler that may use AVX-512 makes vectors
- * of the plain loop. AVX2 cannot multiply 64-bit words and gains nothing.
+ * One key's hash is a chain of multiplications; many are independent. Of words, a compiler that may use AVX-512 makes
+ * vectors of the plain loop; short keys, of whatever sizes, are gathered eight at a time, and no branch depends on what
+ * size each has. AVX2 cannot multiply 64-bit words and gains nothing.
  */
 #ifndef LBALGO_HASHING_LANES_H
 #define LBALGO_HASHING_LANES_H
 
 #include "lanes.h"
+#include "xxh64.h"
 
-#define XXH_P1 11400714785074694791ULL
-#define XXH_P2 14029467366897019727ULL
-#define XXH_P3 1609587929392839161ULL
-#define XXH_P4 9650029242287828579ULL
-#define XXH_P5 2870177450012600261ULL
-
-#define XXH_ROTL(x, r) (((x) << (r)) | ((x) >> (64 - (r))))
-#define XXH_WORDS                                                  \
-    const uint64_t start = seed + XXH_P5 + 8;                      \
-    for (ptrdiff_t i = 0; i < n; i++) {                            \
-        uint64_t k = words[i] * XXH_P2, h;                         \
-        k = XXH_ROTL(k, 31) * XXH_P1;                              \
-        h = start ^ k;                                             \
-        h = XXH_ROTL(h, 27) * XXH_P1 + XXH_P4;                     \
-        h = (h ^ (h >> 33)) * XXH_P2;                              \
-        h = (h ^ (h >> 29)) * XXH_P3;                              \
-        out[i] = h ^ (h >> 32);                                    \
-    }
+#define XXH_WORDS                                                                                          \
+    for (ptrdiff_t i = 0; i < n; i++) out[i] = xxh64_end(xxh64_eight(seed + XXH64_P5 + 8, words[i]));
 
 static void xxh64_words_portable(const uint64_t *words, uint64_t *out, ptrdiff_t n, uint64_t seed) { XXH_WORDS }
 #if LANES_X86
@@ -47,59 +33,104 @@ static inline void prefetch(const void *where) {
 #endif
 }
 
-/* `n` code points cut to bytes; all of them in one: below 0x80, the bytes are their ASCII. */
-#define CUT_RUNES                                                  \
-    uint32_t all = 0;                                              \
-    for (ptrdiff_t i = 0; i < n; i++) {                            \
-        all |= runes[i];                                           \
-        out[i] = (uint8_t)runes[i];                                \
-    }                                                              \
-    return all;
-
-static inline uint32_t cut_runes_portable(const uint32_t *runes, uint8_t *out, ptrdiff_t n) { CUT_RUNES }
 #if LANES_X86
-LANES_IN_AVX2 static uint32_t cut_runes_avx2(const uint32_t *runes, uint8_t *out, ptrdiff_t n) { CUT_RUNES }
-LANES_IN_AVX512 static uint32_t cut_runes_avx512(const uint32_t *runes, uint8_t *out, ptrdiff_t n) {
-    uint32_t all = 0;
+LANES_IN_AVX512 static inline __m512i xxh64_times(__m512i x, uint64_t y) {
+    return _mm512_mullo_epi64(x, _mm512_set1_epi64((long long)y));
+}
+
+LANES_IN_AVX512 static inline __m512i xxh64_eight_avx512(__m512i h, __m512i word) {
+    const __m512i lane = xxh64_times(_mm512_rol_epi64(xxh64_times(word, XXH64_P2), 31), XXH64_P1);
+    h = xxh64_times(_mm512_rol_epi64(_mm512_xor_si512(h, lane), 27), XXH64_P1);
+    return _mm512_add_epi64(h, _mm512_set1_epi64((long long)XXH64_P4));
+}
+
+/* Four bytes each, widened, at these addresses, or 0. */
+LANES_IN_AVX512 static inline __m512i xxh64_halves(__mmask8 which, __m512i at) {
+    return _mm512_cvtepu32_epi64(_mm512_mask_i64gather_epi32(_mm256_setzero_si256(), which, at, (const void *)0, 1));
+}
+
+/* Of eight keys of 4 to 31 bytes, of none of which a byte beyond is read: what a key has not is done to it by no mask. */
+LANES_IN_AVX512 static inline __m512i xxh64_eight_rows(__m512i at, __m512i size, uint64_t seed) {
+    const __m512i none = _mm512_setzero_si512(), three = _mm512_set1_epi64(3);
+    __m512i h = _mm512_add_epi64(size, _mm512_set1_epi64((long long)(seed + XXH64_P5)));
+    for (int k = 0; k < 24; k += 8) {
+        const __mmask8 has = _mm512_cmpge_epu64_mask(size, _mm512_set1_epi64(k + 8));
+        if (!has) break;
+        const __m512i from = _mm512_add_epi64(at, _mm512_set1_epi64(k));
+        h = _mm512_mask_mov_epi64(h, has, xxh64_eight_avx512(h, _mm512_mask_i64gather_epi64(none, has, from, NULL, 1)));
+    }
+    const __mmask8 four = _mm512_test_epi64_mask(size, _mm512_set1_epi64(4));
+    if (four) {
+        const __m512i from = _mm512_add_epi64(at, _mm512_and_si512(size, _mm512_set1_epi64(~7LL)));
+        __m512i mixed = _mm512_xor_si512(h, xxh64_times(xxh64_halves(four, from), XXH64_P1));
+        mixed = xxh64_times(_mm512_rol_epi64(mixed, 23), XXH64_P2);
+        h = _mm512_mask_add_epi64(h, four, mixed, _mm512_set1_epi64((long long)XXH64_P3));
+    }
+    const __m512i odd = _mm512_and_si512(size, three);
+    const __mmask8 some = _mm512_test_epi64_mask(odd, odd);
+    if (some) { /* single bytes: the upper ones of the last four */
+        const __m512i from = _mm512_sub_epi64(_mm512_add_epi64(at, size), _mm512_set1_epi64(4));
+        const __m512i above = _mm512_slli_epi64(_mm512_sub_epi64(_mm512_set1_epi64(4), odd), 3);
+        __m512i left = _mm512_srlv_epi64(xxh64_halves(some, from), above);
+        for (int k = 0; k < 3; k++) {
+            const __mmask8 has = _mm512_cmpgt_epi64_mask(odd, _mm512_set1_epi64(k));
+            const __m512i byte = _mm512_and_si512(left, _mm512_set1_epi64(0xFF));
+            const __m512i mixed = _mm512_rol_epi64(_mm512_xor_si512(h, xxh64_times(byte, XXH64_P5)), 11);
+            h = _mm512_mask_mov_epi64(h, has, xxh64_times(mixed, XXH64_P1));
+            left = _mm512_srli_epi64(left, 8);
+        }
+    }
+    h = xxh64_times(_mm512_xor_si512(h, _mm512_srli_epi64(h, 33)), XXH64_P2);
+    h = xxh64_times(_mm512_xor_si512(h, _mm512_srli_epi64(h, 29)), XXH64_P3);
+    return _mm512_xor_si512(h, _mm512_srli_epi64(h, 32));
+}
+
+LANES_IN_AVX512 static void xxh64_rows_avx512(const uint8_t *const *rows, const ptrdiff_t *sizes, uint64_t *out,
+                                              ptrdiff_t n, uint64_t seed) {
+    const __m512i least = _mm512_set1_epi64(4), span = _mm512_set1_epi64(31 - 4);
     ptrdiff_t i = 0;
-    for (; i + 16 <= n; i += 16) {
-        const __m512i sixteen = _mm512_loadu_si512(runes + i);
-        _mm_storeu_si128((__m128i *)(out + i), _mm512_cvtepi32_epi8(sixteen));
-        all |= (uint32_t)_mm512_reduce_or_epi32(sixteen);
+    for (; i + 8 <= n; i += 8) {
+        const __m512i size = _mm512_loadu_si512(sizes + i);
+        if (_mm512_cmpgt_epu64_mask(_mm512_sub_epi64(size, least), span))
+            for (int k = 0; k < 8; k++) out[i + k] = xxh64_of(rows[i + k], (size_t)sizes[i + k], seed);
+        else
+            _mm512_storeu_si512(out + i, xxh64_eight_rows(_mm512_loadu_si512(rows + i), size, seed));
     }
-    for (; i < n; i++) {
-        all |= runes[i];
-        out[i] = (uint8_t)runes[i];
-    }
-    return all;
+    for (; i < n; i++) out[i] = xxh64_of(rows[i], (size_t)sizes[i], seed);
 }
 #endif
 
-/* The UTF-8 form of `n` code points, at most 4 n bytes, into `out`; its length, or -1 - i if the i-th has none. */
-static ptrdiff_t utf8_of(int level, const uint32_t *runes, ptrdiff_t n, uint8_t *out) {
-    uint8_t *to = out;
-    if (LANES_CALL(level, cut_runes, runes, out, n) < 0x80) return n;
-    for (ptrdiff_t i = 0; i < n; i++) {
-        uint32_t r = runes[i];
-        if (r < 0x80) {
-            *to++ = (uint8_t)r;
-        } else if (r < 0x800) {
-            *to++ = (uint8_t)(0xC0 | r >> 6);
-            *to++ = (uint8_t)(0x80 | (r & 0x3F));
-        } else if (r < 0x10000) {
-            if (r >= 0xD800 && r < 0xE000) return -1 - i; /* half of a surrogate pair */
-            *to++ = (uint8_t)(0xE0 | r >> 12);
-            *to++ = (uint8_t)(0x80 | (r >> 6 & 0x3F));
-            *to++ = (uint8_t)(0x80 | (r & 0x3F));
-        } else {
-            if (r > 0x10FFFF) return -1 - i;
-            *to++ = (uint8_t)(0xF0 | r >> 18);
-            *to++ = (uint8_t)(0x80 | (r >> 12 & 0x3F));
-            *to++ = (uint8_t)(0x80 | (r >> 6 & 0x3F));
-            *to++ = (uint8_t)(0x80 | (r & 0x3F));
-        }
+/* Keys one after another, wherever they are: they are hashed when there are enough of them for lanes, or at once where
+ * there are no lanes. Until `hash_end` they have to stay where they are. */
+enum { HASH_ROWS = 64 };
+
+typedef struct {
+    int lanes;
+    uint64_t seed, *out;
+    ptrdiff_t n, sizes[HASH_ROWS];
+    const uint8_t *rows[HASH_ROWS];
+} hash_batch;
+
+static inline void hash_begin(hash_batch *batch, int level, uint64_t seed, uint64_t *out) {
+    batch->lanes = LANES_X86 && level >= LANES_AVX512;
+    batch->seed = seed, batch->out = out, batch->n = 0;
+}
+
+static inline void hash_end(hash_batch *batch) {
+    if (!batch->n) return;
+#if LANES_X86
+    xxh64_rows_avx512(batch->rows, batch->sizes, batch->out, batch->n, batch->seed);
+#endif
+    batch->out += batch->n, batch->n = 0;
+}
+
+static inline void hash_row(hash_batch *batch, const uint8_t *data, ptrdiff_t size) {
+    if (!batch->lanes) {
+        *batch->out++ = xxh64_of(data, (size_t)size, batch->seed);
+        return;
     }
-    return to - out;
+    batch->rows[batch->n] = data, batch->sizes[batch->n] = size;
+    if (++batch->n == HASH_ROWS) hash_end(batch);
 }
 
 #endif

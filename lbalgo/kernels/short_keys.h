@@ -1,45 +1,11 @@
 /* Tickets of the commonest keys, without a call: ASCII strings and bytes of fewer than 32 bytes, and whole numbers.
 
-   This is XXH64 where a text is too short for its four lanes; `hashing.pyx` has the rest of it, and every other key. A
-   number is its 8 bytes, little-endian. What is not such a key, or no key at all, is left to the hasher. */
+   A number is its 8 bytes, little-endian. What is not such a key, or no key at all, is left to the hasher. */
 
 #ifndef LBALGO_SHORT_KEYS_H
 #define LBALGO_SHORT_KEYS_H
 
-#include <stdint.h>
-#include <string.h>
-
-#define LBALGO_PRIME1 11400714785074694791ULL
-#define LBALGO_PRIME2 14029467366897019727ULL
-#define LBALGO_PRIME3 1609587929392839161ULL
-#define LBALGO_PRIME4 9650029242287828579ULL
-#define LBALGO_PRIME5 2870177450012600261ULL
-
-static inline uint64_t lbalgo_turned(uint64_t x, int by) { return (x << by) | (x >> (64 - by)); }
-
-static inline uint64_t lbalgo_eight(uint64_t h, uint64_t word) {
-    h ^= lbalgo_turned(word * LBALGO_PRIME2, 31) * LBALGO_PRIME1;
-    return lbalgo_turned(h, 27) * LBALGO_PRIME1 + LBALGO_PRIME4;
-}
-
-static inline uint64_t lbalgo_short_xxh64(const uint8_t *p, size_t n, uint64_t seed) {
-    uint64_t h = seed + LBALGO_PRIME5 + n, word;
-    uint32_t half;
-    for (; n >= 8; n -= 8, p += 8) {
-        memcpy(&word, p, 8);
-        h = lbalgo_eight(h, word);
-    }
-    if (n >= 4) {
-        memcpy(&half, p, 4);
-        h = lbalgo_turned(h ^ half * LBALGO_PRIME1, 23) * LBALGO_PRIME2 + LBALGO_PRIME3;
-        n -= 4, p += 4;
-    }
-    for (; n; n--, p++)
-        h = lbalgo_turned(h ^ *p * LBALGO_PRIME5, 11) * LBALGO_PRIME1;
-    h = (h ^ (h >> 33)) * LBALGO_PRIME2;
-    h = (h ^ (h >> 29)) * LBALGO_PRIME3;
-    return h ^ (h >> 32);
-}
+#include "xxh64.h"
 
 /* The value of an int in [0, 2**64): 1, or 0 and no exception set. The library's own function takes numbers of more than
    30 bits apart byte by byte, which costs more than the rest of a pick; where the layout is known, digits are read. */
@@ -93,7 +59,7 @@ static inline int short_ticket(PyObject *key, uint64_t seed, uint64_t *ticket) {
         return 0;
     if (n >= 32)
         return 0;
-    *ticket = lbalgo_short_xxh64(text, (size_t)n, seed);
+    *ticket = xxh64_short(text, (size_t)n, seed);
     return 1;
 }
 

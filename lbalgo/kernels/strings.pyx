@@ -16,7 +16,8 @@ import numpy as np
 from lbalgo.columns import array, strings_of
 from lbalgo.reference.strings import hash_element, hash_strings as hash_plainly
 
-from lbalgo.kernels.hashing cimport KIND_XXH64, KeyHasher, c_xxh64
+from lbalgo.kernels.hashing cimport KIND_XXH64, KeyHasher
+from lbalgo.kernels.lanes cimport lanes_in_use
 
 cnp.import_array()
 
@@ -32,8 +33,12 @@ cdef extern from "numpy/arrayobject.h" nogil:  # as NumPy's own declarations, wh
     int NpyString_load(npy_string_allocator *allocator, const npy_packed_static_string *packed,
                        npy_static_string *text) noexcept
 
-cdef extern from "short_keys.h" nogil:
-    uint64_t lbalgo_short_xxh64(const uint8_t *data, size_t length, uint64_t seed) noexcept
+cdef extern from "hashing_lanes.h" nogil:
+    ctypedef struct hash_batch:
+        pass
+    void hash_begin(hash_batch *batch, int level, uint64_t seed, uint64_t *out) noexcept
+    void hash_row(hash_batch *batch, const uint8_t *data, Py_ssize_t size) noexcept
+    void hash_end(hash_batch *batch) noexcept
 
 cdef extern from "utf8.h" nogil:
     bint is_utf8(const uint8_t *data, size_t length) noexcept
@@ -45,13 +50,16 @@ cdef Py_ssize_t hash_while_text(const PyArray_StringDTypeObject *dtype, const ch
     cdef npy_string_allocator *allocator = NpyString_acquire_allocator(dtype)
     cdef npy_static_string text
     cdef const uint8_t *data
+    cdef hash_batch batch
     cdef Py_ssize_t i = 0
+    hash_begin(&batch, lanes_in_use, seed, out)
     while i < n and NpyString_load(allocator, <const npy_packed_static_string *>(at + i * step), &text) == 0:
         data = <const uint8_t *>text.buf
         if not is_utf8(data, text.size):
             break
-        out[i] = lbalgo_short_xxh64(data, text.size, seed) if text.size < 32 else c_xxh64(data, text.size, seed)
+        hash_row(&batch, data, text.size)
         i += 1
+    hash_end(&batch)
     NpyString_release_allocator(allocator)
     return i
 

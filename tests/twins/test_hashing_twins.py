@@ -1,6 +1,9 @@
 """Key hashing compiled and plain: every kind of key, every form of bulk, the same tickets and the same errors."""
 
 import itertools
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -10,7 +13,7 @@ from hypothesis import strategies as st
 from lbalgo.active import lanes
 from lbalgo.kernels import hashing as compiled
 from lbalgo.reference import hashing as plain
-from tests.levels import at_every_level
+from tests.levels import LEVELS, at_every_level, level
 
 KINDS = range(4)
 WORDS = st.integers(0, 2**64 - 1)
@@ -178,6 +181,105 @@ def test_words_at_every_level(words, seed):
 
     expected = [plain.xxh64(word.to_bytes(8, "little"), seed) for word in words]
     assert at_every_level(digests) == [expected] * len(lanes.levels())
+
+
+SHORT = st.integers(0, 40).flatmap(lambda n: st.binary(min_size=n, max_size=n))
+
+
+def in_every_form(keys, width, seed):
+    """The tickets of these keys, and of their ASCII, cut to `width`, in all forms of bulk at the level in use."""
+    machine, texts = compiled.KeyHasher(0, seed), ["".join(chr(b & 0x7F) for b in key) for key in keys]
+    cells = np.array([key[:width] for key in keys], f"S{width}").view(np.uint8)
+    runes = np.array([text[:width] for text in texts], f"U{width}").view(np.uint32)
+    edges = np.cumsum([0, *map(len, keys)], dtype=np.int64)
+    found = []
+    for call, *columns in (
+        (machine.spans, np.frombuffer(b"".join(keys), np.uint8), edges),
+        (machine.sequence, texts),
+        (machine.cells, cells, width),
+        (machine.runes, runes, width),
+    ):
+        out = np.zeros(len(keys), np.uint64)
+        call(*columns, out)
+        found.append(out.tolist())
+    return found
+
+
+def expected_in_every_form(keys, width, seed):
+    texts = ["".join(chr(b & 0x7F) for b in key) for key in keys]
+    forms = (
+        keys,
+        [text.encode() for text in texts],
+        [key[:width].rstrip(b"\0") for key in keys],
+        [text[:width].rstrip("\0").encode() for text in texts],
+    )
+    return [[plain.xxh64(key, seed) for key in form] for form in forms]
+
+
+@given(st.lists(SHORT, max_size=20), st.integers(1, 40), WORDS)
+def test_short_keys_at_every_level(keys, width, seed):
+    expected = expected_in_every_form(keys, width, seed)
+    assert at_every_level(lambda: in_every_form(keys, width, seed)) == [expected] * len(lanes.levels())
+
+
+@pytest.mark.parametrize("width", [1, 3, 4, 15, 16, 17, 31, 32, 33, 200])
+def test_many_keys_of_every_size_at_every_level(width):
+    """More than are hashed at once, in groups of one size, of neighbouring sizes, and of any."""
+    rng = np.random.default_rng(width)
+    sizes = [*np.repeat(np.arange(36), 9), *np.repeat(np.arange(36), 3), *rng.integers(0, 36, 200), *[4, 31] * 40]
+    keys = [rng.integers(0, 256, size, dtype=np.uint8).tobytes() for size in sizes]
+    expected = expected_in_every_form(keys, width, 7)
+    assert at_every_level(lambda: in_every_form(keys, width, 7)) == [expected] * len(lanes.levels())
+
+
+@pytest.mark.parametrize("width", [1, 8, 15, 16, 17, 40, 3000])
+def test_texts_that_are_not_ascii_among_others_at_every_level(width):
+    """At every place of a text, and of what is cut at once."""
+    texts = ["a" * width for _ in range(200)]
+    for at, rune in ((0, "\x80"), (1, "\u7fff"), (63, "\xff"), (64, "\U0010ffff"), (130, "\x7f"), (199, "\u0100")):
+        where = at % width
+        texts[at] = texts[at][:where] + rune + texts[at][where + 1 :]
+    cells = np.array(texts).view(np.uint32)
+
+    def digests():
+        out = np.zeros(len(texts), np.uint64)
+        compiled.KeyHasher(0, 3).runes(cells, width, out)
+        return out.tolist()
+
+    expected = [plain.xxh64(text.encode(), 3) for text in texts]
+    assert at_every_level(digests) == [expected] * len(lanes.levels())
+
+
+GUARDED = """
+import ctypes, mmap, sys
+import numpy as np
+from lbalgo.kernels import hashing, lanes
+page = mmap.PAGESIZE
+room = mmap.mmap(-1, 3 * page)
+start = ctypes.addressof(ctypes.c_char.from_buffer(room))
+start += -start % page
+protect = ctypes.CDLL(None, use_errno=True).mprotect
+protect.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
+assert protect(start + page, page, 0) == 0
+machine = hashing.KeyHasher(0)
+lanes.use(sys.argv[1])
+for width in range(1, 36):
+    for n in (1, 8, 17):
+        out = np.zeros(n, np.uint64)
+        for size, call in ((n * width, machine.cells), (4 * n * width, machine.runes)):
+            at = np.frombuffer((ctypes.c_uint8 * size).from_address(start + page - size), np.uint8)
+            call(at if call == machine.cells else at.view(np.uint32), width, out)
+        machine.spans(at[-n * width :], np.arange(n + 1, dtype=np.int64) * width, out)
+print("whole")
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="asks the system for a page that cannot be read")
+@pytest.mark.parametrize("name", LEVELS)
+def test_nothing_is_read_beyond_the_last_key(name):
+    with level(name) as used:
+        done = subprocess.run([sys.executable, "-c", GUARDED, used], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "whole\n"), done.stderr
 
 
 @pytest.mark.parametrize("value", [-1, 2**64, True, None, 1.0, "1", np.uint64(1)])
