@@ -40,18 +40,16 @@ cdef class AliasTable(Structure):
         if self.remainder == <uint64_t>self.size:
             self.quotient += 1
             self.remainder = 0
-        self.cuts = <uint64_t *>malloc(8 * self.size)
-        self.pairs = <int32_t *>malloc(8 * self.size)
+        self.buckets = <Bucket *>malloc(sizeof(Bucket) * self.size)
         self.salts = <uint64_t *>malloc(8 * self.slots)
-        if self.cuts == NULL or self.pairs == NULL or self.salts == NULL:
+        if self.buckets == NULL or self.salts == NULL:
             raise MemoryError
         for i in range(self.slots):
             self.salts[i] = salt[i]
         self.fill_buckets(<const int32_t *>cnp.PyArray_DATA(given), <uint64_t *>cnp.PyArray_DATA(left))
 
     def __dealloc__(self):
-        free(self.cuts)
-        free(self.pairs)
+        free(self.buckets)
         free(self.salts)
 
     cdef uint64_t edge(self, uint64_t bucket) noexcept nogil:
@@ -65,8 +63,7 @@ cdef class AliasTable(Structure):
         if stack == NULL:
             raise MemoryError
         for b in range(self.size):
-            self.cuts[b] = self.edge(b)
-            self.pairs[2 * b] = self.pairs[2 * b + 1] = owners[b]
+            self.buckets[b] = Bucket(self.edge(b), [owners[b], owners[b]])
             if left[b] < self.edge(b + 1) - self.edge(b):
                 stack[lows] = <int32_t>b
                 lows += 1
@@ -76,9 +73,9 @@ cdef class AliasTable(Structure):
         while lows > 0:
             lows -= 1
             poor, rich = stack[lows], stack[highs]
-            self.cuts[poor] = self.edge(poor) + left[poor]
-            self.pairs[2 * poor + 1] = owners[rich]
-            left[rich] -= self.edge(poor + 1) - self.cuts[poor]
+            self.buckets[poor].cut = self.edge(poor) + left[poor]
+            self.buckets[poor].pair[1] = owners[rich]
+            left[rich] -= self.edge(poor + 1) - self.buckets[poor].cut
             if left[rich] < self.edge(rich + 1) - self.edge(rich):
                 highs += 1
                 stack[lows] = <int32_t>rich
@@ -98,10 +95,10 @@ cdef class AliasTable(Structure):
         """How many of the 2**64 tickets each slot owns, counted from the table."""
         counts = [0] * self.slots
         for b in range(self.size):
-            low, cut = int(self.edge(b)), int(self.cuts[b])
+            low, cut = int(self.edge(b)), int(self.buckets[b].cut)
             high = int(self.edge(b + 1)) if b + 1 < self.size else 1 << 64
-            counts[self.pairs[2 * b]] += cut - low
-            counts[self.pairs[2 * b + 1]] += high - cut
+            counts[self.buckets[b].pair[0]] += cut - low
+            counts[self.buckets[b].pair[1]] += high - cut
         return counts
 
     def _walk(self, uint64_t ticket):
@@ -117,6 +114,6 @@ cdef class AliasTable(Structure):
                 if len(seen) == self.size:
                     return
             link = c_mix64(link + STEP)
-        members = {self.pairs[2 * step] for step in range(self.size)}
+        members = {self.buckets[step].pair[0] for step in range(self.size)}
         for _, slot in sorted([(-int(c_mix64(ticket ^ self.salts[slot])), slot) for slot in members - seen]):
             yield slot

@@ -10,7 +10,7 @@ ctypedef Py_ssize_t[64] Drawn  # BLOCK of them
 ctypedef double[64] Loads
 
 cdef object NOTHING
-cdef Py_ssize_t BLOCK, SPARSE
+cdef Py_ssize_t BLOCK, SPARSE, REPEATS
 cdef double UNIT, SURE, INFINITE
 
 @cython.final
@@ -29,7 +29,7 @@ cdef class LoadPicker:
     cdef readonly Py_ssize_t count
     cdef readonly int exponent
     cdef uint64_t _stride, _ahead
-    cdef bint _pairs, _whole
+    cdef bint _pairs, _brief, _whole
     cdef Py_ssize_t _top, _one, _two
     cdef int64_t[::1] _slots
     cdef int64_t[::1] _lanes
@@ -42,7 +42,7 @@ cdef class LoadPicker:
     cdef Py_ssize_t _next(self) except -1
     cdef inline void _spend(self) noexcept
     cdef inline double _score(self, Py_ssize_t slot) except? -1.0
-    cdef inline double _counted(self, Py_ssize_t slot) noexcept
+    cdef inline double _product(self, Py_ssize_t slot, Py_ssize_t other) noexcept
     cdef inline Py_ssize_t _decide(self, uint64_t state) except -2
     @cython.locals(loads=Loads, least=double, tied=double, bound=double, score=double, best=Py_ssize_t, start=Py_ssize_t,
                    size=Py_ssize_t, i=Py_ssize_t, slot=Py_ssize_t)
@@ -54,11 +54,15 @@ cdef class LoadPicker:
     @cython.locals(drawn=Drawn, least=double, score=double, best=Py_ssize_t, slot=Py_ssize_t, i=Py_ssize_t,
                    found=Py_ssize_t, draw=Py_ssize_t, fresh=bint)
     cdef Py_ssize_t _least_drawn(self, uint64_t state) except -2
+    @cython.locals(state=uint64_t, one=Py_ssize_t, two=Py_ssize_t, slot=Py_ssize_t, wins=Py_ssize_t)
+    cdef inline Py_ssize_t _lesser(self) except -1
+    @cython.locals(draw=Py_ssize_t, wins=Py_ssize_t)
+    cdef Py_ssize_t _lesser_read(self, uint64_t state, Py_ssize_t one, Py_ssize_t two) except -1
     cdef inline void _look(self, uint64_t state) noexcept
-    @cython.locals(one=Py_ssize_t, two=Py_ssize_t, wins=Py_ssize_t)
-    cdef inline Py_ssize_t _lesser(self, uint64_t state) except -2
     @cython.locals(first=uint64_t)
     cdef inline Py_ssize_t _draw(self, uint64_t state, Py_ssize_t draw) noexcept
+
+cdef void hold(InFlightCounts load, Py_ssize_t row) except *
 
 ctypedef object (*Serving)(LoadPicker, object)
 

@@ -9,6 +9,7 @@ cdef class LoadState:
     cdef Count *counts  # by row, if the load is a mere count; else NULL
     cdef Py_ssize_t size
     cdef readonly double margin
+    cdef bint ones  # whether all it holds are counts of requests of cost 1
     cdef void start_(self, Py_ssize_t row, double cost, double now) except *
     cdef void close_(self, Py_ssize_t row, double cost, double began, int outcome_code, double latency, double now) except *
     @cython.final

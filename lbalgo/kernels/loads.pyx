@@ -125,6 +125,7 @@ cdef class InFlightCounts(LoadState):
         for row in range(len(given)):
             check_row(given[row], f"counts[{row}]")
             check_real(f"costs[{row}]", held[row], low=0.0)
+        self.ones = given == held
         self.reserve(max(len(given), 1))
         for row in range(len(given)):
             self.counts[row].flying = given[row]
@@ -149,6 +150,7 @@ cdef class InFlightCounts(LoadState):
         """One more in flight."""
         if row >= self.size:
             self.reserve(row + 1)
+        self.ones &= cost == 1.0
         self.counts[row].flying += 1
         self.counts[row].cost = min(self.counts[row].cost + cost, MOST)
         self.note(row)
@@ -157,6 +159,7 @@ cdef class InFlightCounts(LoadState):
         """One fewer in flight."""
         if row >= self.size or self.counts[row].flying == 0:
             raise ConfigError("row", row, "has nothing in flight")
+        self.ones &= cost == 1.0
         self.counts[row].flying -= 1
         self.counts[row].cost -= cost
         if self.counts[row].flying == 0 or self.counts[row].cost < 0.0:

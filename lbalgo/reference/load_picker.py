@@ -55,6 +55,8 @@ SURE = 1 + 2.0**-50  # a product with this is greater, whatever two roundings do
 INFINITE = float("inf")
 SPARSE = 1024  # rows beyond twice as many as backends, and this, are no case for a tournament, which has a map of them
 BLOCK = 64  # loads read at once, and most backends drawn and compared: as many as are kept on the C stack
+BITS = 16  # of weights whose products with counts below 2**34 are exact, and 2**-50 or more apart
+REPEATS = 64  # draws after which two that are still one are left to those who keep account of what was drawn
 
 
 class LoadPicker:
@@ -131,8 +133,12 @@ class LoadPicker:
         if isinstance(load, InFlightCounts) and choices >= len(slots) > 0 and self._top < 2 * len(view) + SPARSE:
             counted: Any = load
             self.order = Tournament(counted, lanes[slots], weights[slots], first)
-        self._ahead, self._one, self._two = 0, 0, 0
         self._pairs = self.choices == 2 < self.count
+        self._brief = False
+        if self._pairs and isinstance(load, InFlightCounts) and self._top < 2 * len(view) + SPARSE:
+            hold(load, self._top)
+            self._brief = bool((np.ldexp(weights, BITS) % 1.0 == 0.0).all())
+        self._ahead, self._one, self._two = 0, 0, 0
         if self._pairs:
             self._look(cursor.state)
 
@@ -147,7 +153,9 @@ class LoadPicker:
 
     def _next(self) -> int:
         """The slot for the next ticket, which is spent; what a compiled balancer calls."""
-        slot = self._lesser(self.cursor.state) if self._pairs else self._decide(self.cursor.state)
+        if self._pairs:
+            return self._lesser()
+        slot = self._decide(self.cursor.state)
         if slot < 0:
             self._refuse()
         self._spend()
@@ -181,9 +189,9 @@ class LoadPicker:
     def _score(self, slot: int) -> float:
         return (self.load.read(self._rows[slot]) + self.margin) / self._weights[slot]  # type: ignore[no-any-return]
 
-    def _counted(self, slot: int) -> float:
-        """`_score` by a load that is a mere count and has room for all rows: nothing to call, nothing can fail."""
-        return (self.load.count(self._rows[slot]) + 1.0) / self._weights[slot]  # type: ignore[no-any-return]
+    def _product(self, slot: int, other: int) -> float:
+        """The slot's score times both weights: of whole numbers that small it is exact, and compares as quotients do."""
+        return (self.load.count(self._rows[slot]) + 1.0) * self._weights[other]  # type: ignore[no-any-return]
 
     def _decide(self, state: int) -> int:
         if self.choices >= self.count:
@@ -197,24 +205,37 @@ class LoadPicker:
         place = self.order.least(ticket)
         return place if self._whole else self._slots[place]
 
-    def _lesser(self, state: int) -> int:
-        """`_least_drawn` of two, without a loop, and without a branch that nobody could predict."""
+    def _lesser(self) -> int:
+        """`_least_drawn` of two, and the ticket spent: without a loop, without a branch that nobody could predict."""
+        state = self.cursor.state
         if state != self._ahead:
             self._look(state)
         one, two = self._one, self._two
-        if one == two:
-            return self._least_drawn(state)
-        if self._top < self.load.size:
-            wins = self._counted(two) < self._counted(one)
+        if self._brief and self.load.ones and one != two:
+            wins = self._product(two, one) < self._product(one, two)
+            slot = one ^ ((one ^ two) & -wins)
         else:
-            wins = self._score(two) < self._score(one)
-        self._look((state + self._stride) & WORD)
+            slot = self._lesser_read(state, one, two)
+        self.cursor.state = (state + self._stride) & WORD
+        self._look(self.cursor.state)
+        return slot
+
+    def _lesser_read(self, state: int, one: int, two: int) -> int:
+        """The same of any load, and of two that are one."""
+        draw = 2
+        while one == two:
+            if draw == REPEATS or draw >= 4 * self.count:
+                return self._least_drawn(state)
+            two = self._draw(state, draw)
+            draw += 1
+        wins = self._score(two) < self._score(one)
         return one ^ ((one ^ two) & -wins)
 
     def _look(self, state: int) -> None:
         """Draws the pair for a cursor to come: nothing waits for it, and the next pick then has it at hand."""
         self._ahead = state
-        self._one, self._two = self._draw(state, 0), self._draw(state, 1)
+        self._one = self.table.owner(mix64((state + GAMMA) & WORD))  # type: ignore[union-attr]
+        self._two = self.table.owner(mix64((state + 2 * GAMMA) & WORD))  # type: ignore[union-attr]
 
     def _least_read(self, ticket: int) -> int:
         """The slot of least score, -1 if nobody is eligible; divides only where the quotient could still be least."""
@@ -369,9 +390,15 @@ class LoadPicker:
         return rebuild, (self.policy, self.view, self.cursor.state)
 
 
+def hold(load: InFlightCounts, row: int) -> None:
+    """Has room for rows up to this one, which are then counted without asking; matters to the compiled twin."""
+    if cython.compiled:
+        load.reserve(row + 1)  # type: ignore[attr-defined]
+
+
 def serve(picker: LoadPicker, key: Any) -> Any:
     """`pick` without `exclude`: the compiled class's short way in."""
-    return picker._serve()
+    return picker.backends[picker._lesser()] if picker._pairs else picker._serve()
 
 
 if cython.compiled:

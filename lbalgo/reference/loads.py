@@ -25,6 +25,7 @@ class LoadState:
     """
 
     size = 0  # rows below it are mere counts that the compiled twin reads without a call; here there are none
+    ones = False  # whether all it holds are counts of requests of cost 1
     margin = 1.0
 
     def start_(self, row: int, cost: float, now: float) -> None:
@@ -108,6 +109,7 @@ class InFlightCounts(LoadState):
             raise ConfigError("costs", costs, "must be as many as counts")
         self._counts = {row: check_row(count, f"counts[{row}]") for row, count in enumerate(given)}
         self._costs = {row: check_real(f"costs[{row}]", cost, low=0.0) for row, cost in enumerate(held)}
+        self.ones = given == held
         self.journal, self.changes = [0] * JOURNAL, 0
 
     def note(self, row: int) -> None:
@@ -117,12 +119,14 @@ class InFlightCounts(LoadState):
 
     def start_(self, row: int, cost: float, now: float) -> None:
         """One more in flight."""
+        self.ones = self.ones and cost == 1.0
         self._counts[row] = self._counts.get(row, 0) + 1
         self._costs[row] = min(self._costs.get(row, 0.0) + cost, MOST)
         self.note(row)
 
     def close_(self, row: int, cost: float, began: float, outcome_code: int, latency: float, now: float) -> None:
         """One fewer in flight."""
+        self.ones = self.ones and cost == 1.0
         if not self._counts.get(row):
             raise ConfigError("row", row, "has nothing in flight")
         self._counts[row] -= 1
