@@ -122,8 +122,10 @@ class Lease:
             else:
                 self.said = CANCELLED
         self._end(max(self.said, 0), UNKNOWN, UNKNOWN)
-        visit = self.visit
-        return error is not None and visit is not None and visit.course is not None and visit.course.keeps(error)
+        if error is None or self.visit is None:
+            return False
+        course = self.visit.course
+        return course is not None and course.keeps(error)
 
     def __repr__(self) -> str:
         return f"<Lease of {self.backend!r}, {'open' if self.row >= 0 else 'ended'}>"
