@@ -30,6 +30,7 @@ FORMS = {  # what of `hash_many`, and the C loop over the same keys
     "text array, StringDType": "16 bytes each, by pointer",
 }
 HASH, LOOP = "hash_many of {}", "C loop, XXH64 of {}"
+FEW = "hash_many of {}, 16 keys, the call"
 BARS = (
     *(Bar(HASH.format(form), LOOP.format(loop), 1.3) for form, loop in FORMS.items()),
     Bar(HASH.format(TEXTS), LOOP.format(CUT), 1.3),
@@ -37,7 +38,7 @@ BARS = (
 
 
 def cases() -> list[Case]:
-    """Per key; the tickets of all forms are compared first."""
+    """Per key, and of few by the call; the tickets of all forms are compared first."""
     words = np.random.default_rng(3).integers(0, 2**64, MANY, dtype=np.uint64)
     keys = [f"user-{i:011d}" for i in range(MANY)]
     raw = "".join(keys).encode()
@@ -68,6 +69,8 @@ def cases() -> list[Case]:
     for form, given in forms.items():
         assert (lb.hash_many(given) == tickets[FORMS[form]]).all()
         out.append(statement(HASH.format(form), "f(k)", MANY, f=lb.hash_many, k=given))
+    for name in ("list of str", "uint64 array", TEXTS):
+        out.append(statement(FEW.format(name), "f(k)", f=lb.hash_many, k=forms[name][:16]))
     return out
 
 

@@ -20,6 +20,7 @@ from lbalgo.spec import check_integer, from_dict, to_dict
 from lbalgo.types import U64, Key
 
 _XXH64, _SIPHASH, _FUNCTION, _RAW = range(4)
+_UNSEEDED = KeyHasher(_XXH64, 0)  # a machine has no state: one for all
 _WIDE = frozenset("iIlLqQ")  # a memoryview of such integers, second of a pair, is offsets and no key
 
 
@@ -39,7 +40,7 @@ class XXH64:
 
     def key_hasher(self, seed: int) -> KeyHasher:
         """The machine for one seed, 0 to 2**64 - 1."""
-        return KeyHasher(_XXH64, seed)
+        return _UNSEEDED if type(seed) is int and seed == 0 else KeyHasher(_XXH64, seed)
 
 
 @dataclass(frozen=True)
@@ -139,8 +140,12 @@ _NAMED: dict[str, type[XXH64] | type[XXH3] | type[Murmur3]] = {
 
 def check_hasher(hasher: object, seed: object) -> None:
     """Refuses what is no hasher, and a seed the hasher cannot take."""
-    check_integer("seed", seed, low=0, high=2**64 - 1)
-    key_hasher(hasher, seed)  # type: ignore[arg-type]
+    _checked(hasher, seed)
+
+
+def _checked(hasher: Any, seed: Any) -> KeyHasher:
+    """The machine, or a refusal of the seed or the hasher."""
+    return key_hasher(hasher, check_integer("seed", seed, low=0, high=2**64 - 1))
 
 
 def key_hasher(hasher: Any, seed: int) -> KeyHasher:
@@ -197,8 +202,7 @@ def hash_key(key: Key, *, hasher: Hasher = XXH64(), seed: int = 0) -> int:
     >>> hash_key("a") == hash_key(b"a"), hash_key(97) == hash_key(b"a" + bytes(7))
     (True, True)
     """
-    check_hasher(hasher, seed)
-    return key_hasher(hasher, seed)(key)
+    return _checked(hasher, seed)(key)
 
 
 def hash_many(keys: Any, *, hasher: Hasher = XXH64(), seed: int = 0) -> U64:
@@ -227,19 +231,20 @@ def hash_many(keys: Any, *, hasher: Hasher = XXH64(), seed: int = 0) -> U64:
     >>> hash_many((b"ab", [0, 1, 2])).tolist() == [hash_key("a"), hash_key("b")]
     True
     """
-    check_hasher(hasher, seed)
-    return digest_keys(key_hasher(hasher, seed), keys)
+    return digest_keys(_checked(hasher, seed), keys)
 
 
 def digest_keys(hasher: Any, keys: Any) -> U64:
     """`hash_many` with a machine at hand."""
-    if isinstance(keys, (str, bytes, bytearray, memoryview, int)):
-        raise ConfigError("keys", keys, "must be a collection of keys, not one key")
-    if isinstance(keys, np.ndarray):
-        return _digest_array(hasher, keys)
-    if _is_buffer(keys):
-        return _digest_spans(hasher, *keys)
-    items = keys if isinstance(keys, (list, tuple)) else list(keys)
+    items = keys
+    if type(keys) is not list:  # most are
+        if isinstance(keys, (str, bytes, bytearray, memoryview, int)):
+            raise ConfigError("keys", keys, "must be a collection of keys, not one key")
+        if isinstance(keys, np.ndarray):
+            return _digest_array(hasher, keys)
+        if _is_buffer(keys):
+            return _digest_spans(hasher, *keys)
+        items = keys if isinstance(keys, (list, tuple)) else list(keys)
     out = np.empty(len(items), dtype=np.uint64)
     hasher.sequence(items, out)
     return out
@@ -286,7 +291,9 @@ def _digest_array(hasher: Any, keys: np.ndarray[Any, Any]) -> U64:
             raise ConfigError("keys", int(keys.min()), "must be in [0, 2**64)")
         hasher.words(np.ascontiguousarray(keys, dtype=np.uint64), out)
     elif kind in "SU" and keys.dtype.itemsize:
-        native = np.ascontiguousarray(keys, dtype=keys.dtype.newbyteorder("="))
+        native = keys
+        if not (keys.flags.carray and keys.dtype.isnative):
+            native = np.ascontiguousarray(keys, dtype=keys.dtype.newbyteorder("="))
         if kind == "S":
             hasher.cells(native.view(np.uint8), native.dtype.itemsize, out)
         else:

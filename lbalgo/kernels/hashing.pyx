@@ -147,6 +147,14 @@ def siphash24(data, k0, k1):
         PyBuffer_Release(&view)
 
 
+cdef uint64_t *room(object out, Py_ssize_t n) except? NULL:
+    """Where the n items of a contiguous, aligned, writeable, one-dimensional uint64 array are; refuses any other."""
+    if not (cnp.PyArray_Check(out) and cnp.PyArray_TYPE(out) == cnp.NPY_UINT64 and cnp.PyArray_NDIM(out) == 1
+            and cnp.PyArray_DIM(out, 0) == n and cnp.PyArray_ISCARRAY(out)):
+        array("out", out, np.uint64, n)
+    return <uint64_t *>cnp.PyArray_DATA(out)
+
+
 @cython.final
 cdef class KeyHasher:
     """Keys to 64-bit tickets: XXH64 with a seed, SipHash with a secret, or a function of bytes finalised by mix64."""
@@ -200,13 +208,13 @@ cdef class KeyHasher:
 
     def words(self, values, out):
         """Hashes of a contiguous uint64 array, each as its 8 bytes, into another."""
-        cdef const uint64_t[::1] v = array("values", values, np.uint64)
-        cdef Py_ssize_t i, n = v.shape[0]
-        cdef uint64_t[::1] o = array("out", out, np.uint64, n)
+        cdef cnp.ndarray given = array("values", values, np.uint64)
+        cdef const uint64_t *v = <const uint64_t *>cnp.PyArray_DATA(given)
+        cdef Py_ssize_t i, n = cnp.PyArray_DIM(given, 0)
+        cdef uint64_t *o = room(out, n)
         if self.kind == KIND_XXH64:
-            if n:
-                with nogil:
-                    xxh64_words(lanes_in_use, &v[0], &o[0], n, self.seed)
+            with nogil:
+                xxh64_words(lanes_in_use, v, o, n, self.seed)
         else:
             for i in range(n):
                 o[i] = self.digest(<const uint8_t *>&v[i], 8)
@@ -214,15 +222,14 @@ cdef class KeyHasher:
     def spans(self, data, offsets, out):
         """Hashes of data[offsets[i]:offsets[i + 1]], contiguous uint8 and int64 arrays, into a uint64 array."""
         spans_of(data, offsets)
-        cdef const uint8_t[::1] raw = data
-        cdef const int64_t[::1] e = offsets
-        cdef Py_ssize_t i, n = e.shape[0] - 1
-        cdef uint64_t[::1] o = array("out", out, np.uint64, n)
-        cdef const uint8_t *base = &raw[0] if raw.shape[0] else NULL
+        cdef const uint8_t *base = <const uint8_t *>cnp.PyArray_DATA(<cnp.ndarray>data)
+        cdef const int64_t *e = <const int64_t *>cnp.PyArray_DATA(<cnp.ndarray>offsets)
+        cdef Py_ssize_t i, n = cnp.PyArray_DIM(<cnp.ndarray>offsets, 0) - 1
+        cdef uint64_t *o = room(out, n)
         cdef hash_batch batch
         if self.kind == KIND_XXH64:
             with nogil:
-                hash_begin(&batch, lanes_in_use, self.seed, &o[0])
+                hash_begin(&batch, lanes_in_use, self.seed, o)
                 for i in range(n):
                     hash_row(&batch, base + e[i], e[i + 1] - e[i])
                 hash_end(&batch)
@@ -233,14 +240,13 @@ cdef class KeyHasher:
     def cells(self, data, Py_ssize_t width, out):
         """Hashes of keys of `width` bytes each, of a contiguous uint8 array, without the NULs at their ends."""
         cells_of(data, np.uint8, width, out)
-        cdef const uint8_t[::1] raw = data
-        cdef uint64_t[::1] o = array("out", out, np.uint64)
-        cdef Py_ssize_t i, n = o.shape[0]
-        cdef const uint8_t *at = &raw[0] if n else NULL
+        cdef const uint8_t *at = <const uint8_t *>cnp.PyArray_DATA(<cnp.ndarray>data)
+        cdef Py_ssize_t i, n = len(out)
+        cdef uint64_t *o = room(out, n)
         cdef hash_batch batch
         if self.kind == KIND_XXH64:
             with nogil:
-                hash_begin(&batch, lanes_in_use, self.seed, &o[0])
+                hash_begin(&batch, lanes_in_use, self.seed, o)
                 for i in range(n):
                     hash_row(&batch, at, size_of(at, width))
                     at += width
@@ -253,11 +259,10 @@ cdef class KeyHasher:
     def runes(self, data, Py_ssize_t width, out):
         """Hashes of texts of `width` code points each, of a contiguous uint32 array, without the NULs at their ends."""
         cells_of(data, np.uint32, width, out)
-        cdef const uint32_t[::1] raw = data
-        cdef uint64_t[::1] o = array("out", out, np.uint64)
-        cdef Py_ssize_t i = 0, j, m, size, length = 0, n = o.shape[0]
+        cdef Py_ssize_t i = 0, j, m, size, length = 0, n = len(out)
+        cdef uint64_t *o = room(out, n)
         cdef Py_ssize_t stride = (width + 15) & ~<Py_ssize_t>15, most = max(1, min(HASH_ROWS, FEW // stride))
-        cdef const uint32_t *start = &raw[0] if n else NULL
+        cdef const uint32_t *start = <const uint32_t *>cnp.PyArray_DATA(<cnp.ndarray>data)
         cdef const uint32_t *at
         cdef Py_ssize_t sizes[HASH_ROWS]
         cdef hash_batch batch
@@ -266,7 +271,7 @@ cdef class KeyHasher:
             raise MemoryError
         try:
             with nogil:
-                hash_begin(&batch, lanes_in_use, self.seed, &o[0])
+                hash_begin(&batch, lanes_in_use, self.seed, o)
                 while i < n:
                     if self.kind == KIND_XXH64:
                         m = cut_texts(lanes_in_use, start + i * width, width, min(n - i, most), text, stride, sizes)
@@ -298,11 +303,11 @@ cdef class KeyHasher:
         """Hashes of a sequence of keys of any kind, into a uint64 array."""
         given = keys if type(keys) is list or type(keys) is tuple else tuple(keys)
         cdef Py_ssize_t i = 0, n = PySequence_Fast_GET_SIZE(given)
-        cdef uint64_t[::1] o = array("out", out, np.uint64, n)
+        cdef uint64_t *o = room(out, n)
         cdef hash_batch batch
         cdef void *key
         if self.kind == KIND_XXH64:
-            hash_begin(&batch, lanes_in_use, self.seed, &o[0])
+            hash_begin(&batch, lanes_in_use, self.seed, o)
             while i < n:  # plain ASCII, for which nobody's code runs
                 key = PySequence_Fast_GET_ITEM(given, i)
                 if i + AHEAD < n:
