@@ -69,9 +69,8 @@ def cases() -> list[Case]:
     for form, given in forms.items():
         assert (lb.hash_many(given) == tickets[FORMS[form]]).all()
         out.append(statement(HASH.format(form), "f(k)", MANY, f=lb.hash_many, k=given))
-    for name in ("list of str", "uint64 array", TEXTS):
-        out.append(statement(FEW.format(name), "f(k)", f=lb.hash_many, k=forms[name][:16]))
-    return out
+    few = ("list of str", "uint64 array", TEXTS)
+    return out + [statement(FEW.format(name), "f(k)", f=lb.hash_many, k=forms[name][:16]) for name in few]
 
 
 def address(text: str) -> int:
