@@ -203,7 +203,8 @@ class Front(Desk):
     def _open(
         self, key: Any, context: Any, exclude: Container[str], cost: float, now: float, visit: Visit | None
     ) -> Lease:
-        lease = Lease.__new__(Lease)  # before the pick: the collector may run
+        # before the pick, as the collector may run
+        lease = Lease.__new__(Lease)  # pyright: ignore[reportCallIssue]
         if self.timed and self.load is not None:
             self.load.advance(now)
         picked = False
