@@ -8,8 +8,8 @@
 #define LBALGO_WEIGHTED_LANES_H
 
 #include <math.h>
-#include <string.h>
 
+#include "neg_log.h"
 #include "rendezvous_lanes.h"
 
 #define RACE_BOUNDS 128                   /* in a stretch */
@@ -94,27 +94,8 @@ LANES_IN_AVX2 static ptrdiff_t race_next_avx2(const double *bound, ptrdiff_t j, 
 }
 #endif
 
-/* -ln((k + 1/2) * 2**-52) for k in [0, 2**52), within 1.75 units in the last place, strictly falling in k.
- *
- * m * 2**-c with m in [sqrt(1/2), sqrt(2)) and f = m - 1, s = f / (2 + f): ln m = 2 atanh(s) = f - s * (f - r) with
- * r = 2 (s**2/3 + s**4/5 + ...). c * 0.693... is exact in its high part (47 bits). */
-static inline double race_neg_log(uint64_t k) {
-    const uint64_t one = 0x3FF0000000000000ULL, half_root = 0x3FE6A09E667F3BCDULL; /* bits of 1.0 and of sqrt(1/2) */
-    double m = (double)(int64_t)(2 * k + 1), f, s, z, zz, r, c;
-    uint64_t bits;
-    memcpy(&bits, &m, 8);
-    bits += one - half_root; /* carries into the exponent where the mantissa is at least sqrt(2) */
-    c = (double)(1076 - (int)(bits >> 52));
-    bits = (bits & 0xFFFFFFFFFFFFFULL) + half_root;
-    memcpy(&m, &bits, 8);
-    f = m - 1.0;
-    s = f / (2.0 + f);
-    z = s * s;
-    zz = z * z;
-    r = z * ((2.0 / 3 + zz * (2.0 / 7 + zz * (2.0 / 11 + zz * (2.0 / 15 + zz * (2.0 / 19)))))
-             + z * (2.0 / 5 + zz * (2.0 / 9 + zz * (2.0 / 13 + zz * (2.0 / 17 + zz * (2.0 / 21))))));
-    return c * 0.6931471805599401 - (f - (s * (f - r) + c * 5.2412386838766985e-15));
-}
+/* -ln((k + 1/2) * 2**-52) for k in [0, 2**52). */
+static inline double race_neg_log(uint64_t k) { return neg_log_of((double)(int64_t)(2 * k + 1)); }
 
 /* Who wins; `inverses` are 2**-52 / weights. The slack of the limit covers the roundings of score and bound. */
 static inline ptrdiff_t race_first(int level, const uint64_t *salts, const double *weights, const double *inverses,
