@@ -1,6 +1,7 @@
 cimport cython
 from libc.stdint cimport int64_t, uint64_t
 from lbalgo.kernels.alias cimport AliasTable
+from lbalgo.kernels.estimated_loads cimport LatencyLoad
 from lbalgo.kernels.hashing cimport GAMMA, WORD, c_mix64 as mix64
 from lbalgo.kernels.loads cimport InFlightCounts, LoadState
 from lbalgo.kernels.structure cimport Cursor
@@ -11,7 +12,7 @@ ctypedef double[64] Loads
 
 cdef object NOTHING
 cdef Py_ssize_t BLOCK, SPARSE, REPEATS
-cdef double UNIT, SURE, INFINITE
+cdef double UNIT, SURE, INFINITE, CLOSE, LOW, HIGH, LEAST
 
 @cython.final
 cdef class LoadPicker:
@@ -31,6 +32,7 @@ cdef class LoadPicker:
     cdef uint64_t _stride, _ahead
     cdef bint _pairs, _brief, _whole
     cdef Py_ssize_t _top, _one, _two
+    cdef LatencyLoad _peaks  # if that is the load, and it may be compared by them; else None
     cdef int64_t[::1] _slots
     cdef int64_t[::1] _lanes
     cdef int64_t[::1] _rows
@@ -58,6 +60,8 @@ cdef class LoadPicker:
     cdef inline Py_ssize_t _lesser(self) except -1
     @cython.locals(draw=Py_ssize_t, wins=Py_ssize_t)
     cdef Py_ssize_t _lesser_read(self, uint64_t state, Py_ssize_t one, Py_ssize_t two) except -1
+    @cython.locals(peaks=LatencyLoad, row=Py_ssize_t, second=Py_ssize_t, mine=double, its=double)
+    cdef inline int _fainter(self, Py_ssize_t slot, Py_ssize_t other) noexcept
     cdef inline void _look(self, uint64_t state) noexcept
     @cython.locals(first=uint64_t)
     cdef inline Py_ssize_t _draw(self, uint64_t state, Py_ssize_t draw) noexcept

@@ -6,6 +6,10 @@ a sample of t / c: latency is that of one unit of cost, and what is in flight is
 `LatencyLoad` is the average that peak EWMA is made of (see `lbalgo.loads.PeakEwma`), `AgeLoad` the greater of another
 load and the mean age of what is open.
 
+A peak fades by the same factor in every row, so which of two is greater does not change while nothing is measured. Each
+row's is therefore kept as it was at one instant, the epoch, too: two of them compare without an exponential, but for
+rounding; whoever compares them and finds them too close to tell asks for the values.
+
 This one text is both twins, as in `lbalgo.reference.pickers`; types are in `kernels/estimated_loads.pxd`.
 """
 
@@ -35,6 +39,8 @@ NAN, NEVER = math.nan, -math.inf
 MOST = 1e300
 LONGEST = 1e9  # seconds a sample counts at most, so that products with what is in flight stay finite
 UNTRIED = 1e12  # load of a unit in flight to somebody never measured: beyond all that can be
+FAINT = 1e-150  # a peak that has faded below it by the epoch is not kept
+LONG = 64.0  # time constants after which there is another epoch: far enough from what overflows
 CANCELLED, TIMEOUT = OUTCOME_CODES[Outcome.CANCELLED], OUTCOME_CODES[Outcome.TIMEOUT]
 
 
@@ -54,7 +60,10 @@ class LatencyLoad(LoadState):
         self.spec, self.tau, self.peak, self.pending, self.initial = spec, tau, peak, pending, initial
         self.rate, self.margin = 1.0 / tau, 0.0
         self.latest, self.room = NEVER, 0
+        self.epoch = self.until = NEVER
+        self.lasting = peak and pending
         self.flying = self.costs = self.average = self.when = self.seen = grown((), 0, 0.0, NATIVE)
+        self.faded = self.flying
         self._make_room(0)
 
     def _make_room(self, row: int) -> None:
@@ -62,11 +71,24 @@ class LatencyLoad(LoadState):
             size = max(row + 1, 2 * self.room, 64)
             self.flying, self.costs = grown(self.flying, size, 0.0, NATIVE), grown(self.costs, size, 0.0, NATIVE)
             self.average, self.when = grown(self.average, size, 0.0, NATIVE), grown(self.when, size, NEVER, NATIVE)
+            self.faded = grown(self.faded, size, NAN, NATIVE)
             self.seen, self.room = grown(self.seen, size, 0.0, NATIVE), size
 
     def pass_(self, now: float) -> None:
         """It is `now`."""
         self.latest = max(self.latest, now)
+
+    def _fade(self, row: int) -> None:
+        """What a row's average is at the epoch, which is far in the future or the past of no row that counts."""
+        faded = NAN
+        if self.when[row] > NEVER:
+            faded = self.average[row] * exp((self.when[row] - self.epoch) * self.rate)
+        self.faded[row] = faded if faded > FAINT else NAN
+
+    def _fade_all(self) -> None:
+        self.epoch, self.until = self.latest, self.latest + LONG * self.tau
+        for row in range(self.room):
+            self._fade(row)
 
     def start_(self, row: int, cost: float, now: float) -> None:
         """More in flight."""
@@ -102,6 +124,11 @@ class LatencyLoad(LoadState):
             self.seen[row] *= kept
         self.seen[row] += 1.0
         self.when[row] = self.latest
+        if self.lasting:
+            if self.latest > self.until:
+                self._fade_all()
+            else:
+                self._fade(row)
 
     def _now(self, row: int) -> float:
         """The average of a measured row, at the latest instant."""
@@ -125,7 +152,7 @@ class LatencyLoad(LoadState):
         row = check_row(row)
         if row < self.room:
             self.flying[row] = self.costs[row] = self.average[row] = self.seen[row] = 0.0
-            self.when[row] = NEVER
+            self.when[row], self.faded[row] = NEVER, NAN
 
     def snapshot(self) -> dict[str, Any]:
         """What is known of each measured row as plain data, with ages in seconds; what is in flight is not in it."""
@@ -145,6 +172,8 @@ class LatencyLoad(LoadState):
             self.when[row] = NEVER
         for row, (average, weight, age) in rows.items():
             self.average[row], self.seen[row], self.when[row] = min(average, LONGEST), weight, self.latest - age
+        if self.lasting:
+            self._fade_all()
 
     def merge(self, other: Any) -> None:
         """Know what another, by the same clock and with the same rows, has measured too; `other` stays as it is.
@@ -172,6 +201,8 @@ class LatencyLoad(LoadState):
                 share = other_weight / (weight + other_weight)
                 self.average[row] += (its.average[row] - self.average[row]) * share
             self.seen[row], self.when[row] = weight + other_weight, at
+        if self.lasting:
+            self._fade_all()
 
     def __repr__(self) -> str:
         return f"{self.spec!r}.start()"

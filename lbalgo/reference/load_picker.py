@@ -41,6 +41,7 @@ except ModuleNotFoundError:
 
 if not cython.compiled:
     from lbalgo.reference.alias import AliasTable
+    from lbalgo.reference.estimated_loads import LatencyLoad
     from lbalgo.reference.hashing import GAMMA, WORD, mix64
     from lbalgo.reference.loads import InFlightCounts, LoadState
     from lbalgo.reference.structure import Cursor
@@ -55,6 +56,8 @@ SURE = 1 + 2.0**-50  # a product with this is greater, whatever two roundings do
 INFINITE = float("inf")
 SPARSE = 1024  # rows beyond twice as many as backends, and this, are no case for a tournament, which has a map of them
 BLOCK = 64  # loads read at once, and most backends drawn and compared: as many as are kept on the C stack
+CLOSE = 2.0**-30  # products that may have been rounded 2**-40 apart are not compared where they are as close as this
+LOW, HIGH, LEAST = 1e-100, 1e100, 1e-30  # nor beyond these, or with such weights, for fear of numbers of fewer bits
 BITS = 16  # of weights whose products with counts below 2**34 are exact, and 2**-50 or more apart
 REPEATS = 64  # draws after which two that are still one are left to those who keep account of what was drawn
 
@@ -138,6 +141,10 @@ class LoadPicker:
         if self._pairs and isinstance(load, InFlightCounts) and self._top < 2 * len(view) + SPARSE:
             hold(load, self._top)
             self._brief = bool((np.ldexp(weights, BITS) % 1.0 == 0.0).all())
+        self._peaks = None
+        by_peaks = isinstance(load, LatencyLoad) and load.peak and load.pending
+        if self._pairs and by_peaks and weights[slots].min() > LEAST:
+            self._peaks = load
         self._ahead, self._one, self._two = 0, 0, 0
         if self._pairs:
             self._look(cursor.state)
@@ -190,7 +197,7 @@ class LoadPicker:
         return (self.load.read(self._rows[slot]) + self.margin) / self._weights[slot]  # type: ignore[no-any-return]
 
     def _product(self, slot: int, other: int) -> float:
-        """The slot's score times both weights: of whole numbers that small it is exact, and compares as quotients do."""
+        """The slot's score times both weights: of small whole numbers it is exact, and compares as quotients do."""
         return (self.load.count(self._rows[slot]) + 1.0) * self._weights[other]  # type: ignore[no-any-return]
 
     def _decide(self, state: int) -> int:
@@ -228,8 +235,22 @@ class LoadPicker:
                 return self._least_drawn(state)
             two = self._draw(state, draw)
             draw += 1
-        wins = self._score(two) < self._score(one)
+        wins = self._fainter(two, one)
+        if wins < 0:
+            wins = self._score(two) < self._score(one)
         return one ^ ((one ^ two) & -wins)
+
+    def _fainter(self, slot: int, other: int) -> int:
+        """Whether the slot's score is the lesser, by peaks as they were once; -1 where that does not tell for sure."""
+        peaks = self._peaks
+        if peaks is None or self._top >= peaks.room or peaks.latest > peaks.until:
+            return -1
+        row, second = self._rows[slot], self._rows[other]
+        mine = peaks.faded[row] * (peaks.costs[row] + 1.0) * self._weights[other]
+        its = peaks.faded[second] * (peaks.costs[second] + 1.0) * self._weights[slot]
+        if abs(mine - its) > CLOSE * (mine + its) and mine * its > LOW and mine + its < HIGH:
+            return mine < its  # type: ignore[no-any-return]
+        return -1
 
     def _look(self, state: int) -> None:
         """Draws the pair for a cursor to come: nothing waits for it, and the next pick then has it at hand."""
