@@ -5,15 +5,16 @@ from lbalgo.kernels.structure cimport Structure, lbalgo_high
 cdef enum:
     STEP = 1  # what a link adds before it is mixed, so that ticket 0 does not map to itself
 
-cdef struct Bucket:  # what one draw reads, in one line of the cache
-    uint64_t cut
-    int32_t[2] pair  # who owns what is below the cut, and who the rest
+cdef extern from "turn_lanes.h":
+    ctypedef struct alias_bucket:
+        uint64_t cut
+        int32_t[2] owners
 
 cdef class AliasTable(Structure):
     cdef readonly Py_ssize_t size
     cdef uint64_t quotient
     cdef uint64_t remainder
-    cdef Bucket *buckets
+    cdef alias_bucket *buckets
     cdef uint64_t *salts
     cdef uint64_t edge(self, uint64_t bucket) noexcept nogil
     cdef int fill_buckets(self, const int32_t *owners, uint64_t *left) except -1
@@ -21,4 +22,4 @@ cdef class AliasTable(Structure):
     cdef inline Py_ssize_t owner(self, uint64_t ticket) noexcept nogil:
         """`lookup` of a table that is not empty, for callers that have no time for a call."""
         cdef uint64_t bucket = lbalgo_high(ticket, <uint64_t>self.size)
-        return self.buckets[bucket].pair[ticket >= self.buckets[bucket].cut]
+        return self.buckets[bucket].owners[ticket >= self.buckets[bucket].cut]

@@ -15,7 +15,12 @@ from lbalgo.columns import column, words
 from lbalgo.errors import ConfigError
 
 from lbalgo.kernels.hashing cimport c_mix64
+from lbalgo.kernels.lanes cimport lanes_in_use
 from lbalgo.kernels.structure cimport Structure
+
+cdef extern from "turn_lanes.h" nogil:
+    void alias_turns(int level, uint64_t state, uint64_t *states, int32_t *slots, Py_ssize_t n,
+                     const alias_bucket *buckets, uint64_t size) noexcept
 
 cnp.import_array()
 
@@ -40,7 +45,7 @@ cdef class AliasTable(Structure):
         if self.remainder == <uint64_t>self.size:
             self.quotient += 1
             self.remainder = 0
-        self.buckets = <Bucket *>malloc(sizeof(Bucket) * self.size)
+        self.buckets = <alias_bucket *>malloc(self.size * sizeof(alias_bucket))
         self.salts = <uint64_t *>malloc(8 * self.slots)
         if self.buckets == NULL or self.salts == NULL:
             raise MemoryError
@@ -63,7 +68,8 @@ cdef class AliasTable(Structure):
         if stack == NULL:
             raise MemoryError
         for b in range(self.size):
-            self.buckets[b] = Bucket(self.edge(b), [owners[b], owners[b]])
+            self.buckets[b].cut = self.edge(b)
+            self.buckets[b].owners[0] = self.buckets[b].owners[1] = owners[b]
             if left[b] < self.edge(b + 1) - self.edge(b):
                 stack[lows] = <int32_t>b
                 lows += 1
@@ -74,7 +80,7 @@ cdef class AliasTable(Structure):
             lows -= 1
             poor, rich = stack[lows], stack[highs]
             self.buckets[poor].cut = self.edge(poor) + left[poor]
-            self.buckets[poor].pair[1] = owners[rich]
+            self.buckets[poor].owners[1] = owners[rich]
             left[rich] -= self.edge(poor + 1) - self.buckets[poor].cut
             if left[rich] < self.edge(rich + 1) - self.edge(rich):
                 highs += 1
@@ -85,6 +91,10 @@ cdef class AliasTable(Structure):
 
     cdef Py_ssize_t lookup(self, uint64_t ticket) noexcept nogil:
         return self.owner(ticket)
+
+    cdef void turns(self, uint64_t state, bint counting, uint64_t *states, int32_t *slots, Py_ssize_t n) noexcept nogil:
+        """As of every structure; it has no sequence numbers."""
+        alias_turns(lanes_in_use, state, states, slots, n, self.buckets, self.size)
 
     cdef void fill(self, const uint64_t *tickets, int32_t *out, Py_ssize_t n) noexcept nogil:
         cdef Py_ssize_t i
@@ -97,8 +107,8 @@ cdef class AliasTable(Structure):
         for b in range(self.size):
             low, cut = int(self.edge(b)), int(self.buckets[b].cut)
             high = int(self.edge(b + 1)) if b + 1 < self.size else 1 << 64
-            counts[self.buckets[b].pair[0]] += cut - low
-            counts[self.buckets[b].pair[1]] += high - cut
+            counts[self.buckets[b].owners[0]] += cut - low
+            counts[self.buckets[b].owners[1]] += high - cut
         return counts
 
     def _walk(self, uint64_t ticket):
@@ -114,6 +124,6 @@ cdef class AliasTable(Structure):
                 if len(seen) == self.size:
                     return
             link = c_mix64(link + STEP)
-        members = {self.buckets[step].pair[0] for step in range(self.size)}
+        members = {self.buckets[step].owners[0] for step in range(self.size)}
         for _, slot in sorted([(-int(c_mix64(ticket ^ self.salts[slot])), slot) for slot in members - seen]):
             yield slot

@@ -42,6 +42,8 @@ enum { LANES_PORTABLE, LANES_AVX2, LANES_AVX512 };
 
 #define LANES_IN_AVX2 __attribute__((target("avx2")))
 #define LANES_IN_AVX512 __attribute__((target("avx512f,avx512dq,avx512vl,avx512bw")))
+/* A text that every level compiles for itself, for kernels that need no intrinsics. */
+#define LANES_BODY static inline __attribute__((always_inline))
 #define LANES_CALL(level, name, ...)                          \
     ((level) >= LANES_AVX512 ? name##_avx512(__VA_ARGS__)     \
      : (level) == LANES_AVX2 ? name##_avx2(__VA_ARGS__)       \
@@ -58,6 +60,7 @@ static inline int lanes_of_cpu(void) {
 }
 #else
 #define LANES_X86 0
+#define LANES_BODY static inline
 #define LANES_CALL(level, name, ...) ((void)(level), name##_portable(__VA_ARGS__))
 
 static inline int lanes_of_cpu(void) { return LANES_PORTABLE; }

@@ -11,6 +11,6 @@ cdef class Period(Structure):
     cdef int32_t *first
     cdef Py_ssize_t after(self, Py_ssize_t slot, Py_ssize_t position) noexcept
     @cython.final
-    cdef inline Py_ssize_t owner(self, uint64_t ticket) noexcept nogil:
-        """`lookup`, for callers that have no time for a call."""
-        return self.owners[remainder(ticket, <uint64_t>self.size, self.inverse)]
+    cdef inline Py_ssize_t place(self, uint64_t ticket) noexcept nogil:
+        """The position of a sequence number."""
+        return remainder(ticket, <uint64_t>self.size, self.inverse)

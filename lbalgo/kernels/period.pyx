@@ -86,7 +86,7 @@ cdef class Period(Structure):
         free(self.first)
 
     cdef Py_ssize_t lookup(self, uint64_t ticket) noexcept nogil:
-        return self.owner(ticket)
+        return self.owners[self.place(ticket)]
 
     cdef void fill(self, const uint64_t *tickets, int32_t *out, Py_ssize_t n) noexcept nogil:
         cdef uint64_t size = <uint64_t>self.size, inverse = self.inverse

@@ -1,9 +1,7 @@
 cimport cython
 from libc.stdint cimport int32_t, uint8_t, uint64_t
 from lbalgo.kernels.hashing cimport GAMMA, KeyHasher, WORD, c_mix64 as mix64
-from lbalgo.kernels.alias cimport AliasTable
 from lbalgo.kernels.period cimport Period
-from lbalgo.kernels.stride cimport Stride
 from lbalgo.kernels.structure cimport Cursor, Structure, Walk
 
 cdef extern from "short_keys.h":
@@ -25,14 +23,13 @@ cdef class TicketPicker:
     cdef readonly int source
     cdef readonly bint plain
     cdef bint able
-    cdef Period _period
-    cdef Stride _stride
-    cdef AliasTable _alias
     cdef bint _xxh64
-    cdef uint64_t _ahead, _due
-    cdef Py_ssize_t _drawn, _turn
-    cdef uint64_t[16] _numbers  # TURNS of them
-    cdef int32_t[16] _served
+    cdef bint _in_step  # states go by one, and turns are the structure's own
+    cdef Py_ssize_t _turn, _turns  # the next of those that are decided, and their number
+    cdef uint64_t _due  # where the cursor stands if nobody has moved it
+    cdef const int32_t *_queue  # whom they are decided to
+    cdef uint64_t[80] _states  # of TURNS, and as many more as a structure may find beyond them
+    cdef int32_t[80] _served
     cdef uint64_t[::1] coins
     cdef uint64_t[::1] thresholds
     cdef uint8_t[::1] eligible
@@ -48,11 +45,18 @@ cdef class TicketPicker:
     cdef inline object _serve(self, object key)
     @cython.locals(i=Py_ssize_t, state=uint64_t, ticket=uint64_t)
     cdef void _foresee(self, uint64_t[::1] out) noexcept
-    @cython.locals(state=uint64_t, slot=Py_ssize_t)
     cdef inline Py_ssize_t _next(self, object key) except -1
-    cdef inline Py_ssize_t _next_turn(self) noexcept
     @cython.locals(slot=Py_ssize_t, ticket=uint64_t)
-    cdef inline Py_ssize_t _next_by_key(self, object key) except -1
+    cdef Py_ssize_t _next_by_key(self, object key) except -1
+    @cython.locals(slot=Py_ssize_t, ticket=uint64_t, turn=Py_ssize_t)
+    cdef inline Py_ssize_t _next_drawn(self) except -1
+    @cython.locals(ended=bint, left=uint64_t, period=Period)
+    cdef int _look_ahead(self) except -1
+    @cython.locals(i=Py_ssize_t, ticket=uint64_t)
+    cdef int _decide_ahead(self) except -1
+
+cdef extern from *:
+    bint unlikely(bint holds) noexcept nogil
 
 ctypedef object (*Serving)(TicketPicker, object)
 

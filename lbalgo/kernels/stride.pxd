@@ -11,8 +11,9 @@ cdef class Stride(Structure):
     cdef uint64_t inverse  # (2**64 - 1) // size
     cdef int32_t *owners
     cdef uint32_t *rates
+    cdef uint32_t *offsets
+    cdef uint32_t *later
     cdef bint serves(self, uint64_t i, uint64_t generation) noexcept nogil
-    cdef void turns(self, uint64_t ticket, uint64_t *numbers, int32_t *slots, Py_ssize_t n) noexcept nogil
     @cython.final
     cdef inline Py_ssize_t owner(self, uint64_t ticket) noexcept nogil:
         """`lookup` of a number at which somebody is served, for callers that have no time for a call."""

@@ -10,7 +10,21 @@ import numpy as np
 from lbalgo.columns import column, count
 from lbalgo.errors import ConfigError
 
+from lbalgo.kernels.lanes cimport lanes_in_use
 from lbalgo.kernels.structure cimport Structure, quotient
+
+cdef extern from "turn_lanes.h" nogil:
+    ctypedef struct turn_strides:
+        const int32_t *owners
+        const uint32_t *rates
+        const uint32_t *offsets
+        const uint32_t *later
+    enum:
+        TURN_BLOCK
+    void stride_turns(int level, uint64_t ticket, uint64_t *states, int32_t *slots, Py_ssize_t n,
+                      const turn_strides *given, uint64_t size) noexcept
+
+cdef uint64_t FAR = 2**64 - 2**40  # before it no search for some turns reaches the last number
 
 cnp.import_array()
 
@@ -31,17 +45,24 @@ cdef class Stride(Structure):
         self.size = cnp.PyArray_DIM(given, 0)
         self.inverse = <uint64_t>-1 // <uint64_t>self.size
         self.slots = members
-        self.owners = <int32_t *>malloc(4 * self.size)
-        self.rates = <uint32_t *>malloc(4 * self.size)
-        if self.owners == NULL or self.rates == NULL:
+        cdef Py_ssize_t places = self.size + TURN_BLOCK  # the beginning again, that blocks need not mind the end
+        self.owners = <int32_t *>malloc(4 * places)
+        self.rates = <uint32_t *>malloc(4 * places)
+        self.offsets = <uint32_t *>malloc(4 * places)
+        self.later = <uint32_t *>malloc(4 * places)
+        if self.owners == NULL or self.rates == NULL or self.offsets == NULL or self.later == NULL:
             raise MemoryError
-        for i in range(self.size):
-            self.owners[i] = source[i]
-            self.rates[i] = rate[i]
+        for i in range(places):
+            self.owners[i] = source[i % self.size]
+            self.rates[i] = rate[i % self.size]
+            self.offsets[i] = <uint32_t>(<uint64_t>(i % self.size) * HALF % TOP)
+            self.later[i] = <uint32_t>(i // self.size)
 
     def __dealloc__(self):
         free(self.owners)
         free(self.rates)
+        free(self.offsets)
+        free(self.later)
 
     cdef bint serves(self, uint64_t i, uint64_t generation) noexcept nogil:
         return (self.rates[i] * (generation % TOP) + i * HALF) % TOP >= TOP - self.rates[i]
@@ -59,24 +80,13 @@ cdef class Stride(Structure):
                 generation += 1
         return ticket
 
-    cdef void turns(self, uint64_t ticket, uint64_t *numbers, int32_t *slots, Py_ssize_t n) noexcept nogil:
-        """The first n numbers at or after `ticket` at which somebody is served, and whom; no branch depends on that."""
-        cdef uint64_t size = <uint64_t>self.size
-        cdef uint64_t generation = quotient(ticket, size, self.inverse), i = ticket - generation * size
-        cdef uint32_t rate
-        cdef Py_ssize_t found = 0
-        generation %= TOP
-        while found < n:
-            rate = self.rates[i]
-            numbers[found], slots[found] = ticket, self.owners[i]
-            found += (rate * generation + i * HALF) % TOP >= TOP - rate
-            ticket += 1
-            i += 1
-            if ticket == 0:
-                i = generation = 0
-            elif i == size:
-                i = 0
-                generation = generation + 1 if generation + 1 < TOP else 0
+    cdef void turns(self, uint64_t state, bint counting, uint64_t *states, int32_t *slots, Py_ssize_t n) noexcept nogil:
+        """As of every structure, a block of numbers at once."""
+        cdef turn_strides given = turn_strides(self.owners, self.rates, self.offsets, self.later)
+        if state < FAR:
+            stride_turns(lanes_in_use, state, states, slots, n, &given, self.size)
+        else:
+            Structure.turns(self, state, counting, states, slots, n)
 
     cdef Py_ssize_t lookup(self, uint64_t ticket) noexcept nogil:
         return self.owner(self.settle(ticket))

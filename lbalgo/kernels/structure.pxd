@@ -42,6 +42,7 @@ cdef class Structure:
     cdef readonly Py_ssize_t slots
     cdef Py_ssize_t lookup(self, uint64_t ticket) noexcept nogil
     cdef uint64_t settle(self, uint64_t ticket) noexcept nogil
+    cdef void turns(self, uint64_t state, bint counting, uint64_t *states, int32_t *slots, Py_ssize_t n) noexcept nogil
     cdef void fill(self, const uint64_t *tickets, int32_t *out, Py_ssize_t n) noexcept nogil
     cdef void fill_apart(self, const uint64_t *tickets, int32_t *out, Py_ssize_t n) noexcept
     cdef object slots_of(self, object tickets)

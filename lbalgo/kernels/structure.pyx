@@ -12,6 +12,8 @@ import numpy as np
 
 from lbalgo.columns import array, tickets_of, word
 
+from lbalgo.kernels.hashing cimport GAMMA, c_mix64
+
 cnp.import_array()
 
 
@@ -40,6 +42,22 @@ cdef class Structure:
         cdef Py_ssize_t i
         for i in range(n):
             out[i] = <int32_t>self.lookup(tickets[i])
+
+    cdef void turns(self, uint64_t state, bint counting, uint64_t *states, int32_t *slots, Py_ssize_t n) noexcept nogil:
+        """What n requests without a key are decided to from this state of the cursor, and its state after each.
+
+        The state is a sequence number, or that of a generator whose outputs are the tickets.
+        """
+        cdef Py_ssize_t i
+        for i in range(n):
+            if counting:
+                state = self.settle(state)
+                slots[i] = <int32_t>self.lookup(state)
+                state += 1
+            else:
+                state += GAMMA
+                slots[i] = <int32_t>self.lookup(c_mix64(state))
+            states[i] = state
 
     cdef Walk begin(self, uint64_t ticket) noexcept nogil:
         """A walk of this ticket before its first step."""

@@ -27,10 +27,8 @@ except ModuleNotFoundError:
     from lbalgo.reference import shadow as cython
 
 if not cython.compiled:
-    from lbalgo.reference.alias import AliasTable
     from lbalgo.reference.hashing import GAMMA, WORD, KeyHasher, mix64, xxh64
     from lbalgo.reference.period import Period
-    from lbalgo.reference.stride import Stride
     from lbalgo.reference.structure import Cursor, Structure
 else:
     from lbalgo.kernels.hashing import xxh64
@@ -43,7 +41,7 @@ KEYED = 0
 COUNTER = 1
 RANDOM = 2
 XXH64 = 0  # the kind of a KeyHasher that is nothing else
-TURNS = 16  # turns of strides that are worked out at once
+TURNS = 64  # tickets without a key that the compiled twin decides at once
 ACCEPT = 1 << 53  # a coin is 53 bits; a threshold of 2**53 always accepts
 SALT = 0xC0114EC7C0114EC7  # the constant c of the acceptance law; any constant other than 0 will do
 
@@ -61,10 +59,6 @@ class TicketPicker:
     cursor : counter or generator state, handed on from the previous picker.
     thin : whether acceptance coins stand for the view's factors and states; if not, the structure already does.
     """
-
-    _alias: AliasTable | None  # the structure itself, where it is of this kind
-    _period: Period | None
-    _stride: Stride | None
 
     def __init__(
         self,
@@ -93,14 +87,9 @@ class TicketPicker:
         self.hasher = hasher
         self.source = source
         self.cursor = cursor
-        whole: Any = None if thin else structure
-        self._period = whole if source == COUNTER and isinstance(whole, Period) else None
-        self._stride = whole if source == COUNTER and isinstance(whole, Stride) else None
-        self._alias = whole if source == RANDOM and isinstance(whole, AliasTable) else None
         self._xxh64 = source == KEYED and hasher.kind == XXH64  # type: ignore[union-attr]
-        self._ahead, self._drawn, self._due, self._turn = 0, 0, 0, TURNS
-        if self._alias is not None:
-            self._drawn = self._alias.owner(mix64(0))
+        self._in_step = source == COUNTER and not thin and isinstance(structure, Period)
+        self._turn, self._turns, self._due = 0, 0, 0
         self.plain = True
         self.able = bool(view.eligible.any())
         eligible = view.eligible.astype(np.uint8)
@@ -134,34 +123,9 @@ class TicketPicker:
 
     def _next(self, key: Any) -> int:
         """The slot of this key, or of the next ticket, which is spent; what a compiled balancer calls."""
-        if self._period is not None:
-            state = self.cursor.state
-            self.cursor.state = (state + 1) & WORD
-            return self._period.owner(state)
-        if self._alias is not None:
-            state = (self.cursor.state + GAMMA) & WORD
-            slot = self._drawn if state == self._ahead else self._alias.owner(mix64(state))
-            self.cursor.state = state
-            self._ahead = (state + GAMMA) & WORD
-            self._drawn = self._alias.owner(mix64(self._ahead))  # nothing waits for it, and the next has it at hand
-            return slot
-        if self._stride is not None:
-            return self._next_turn()
+        if key is None or self.source != KEYED:
+            return self._next_drawn()
         return self._next_by_key(key)
-
-    def _next_turn(self) -> int:
-        """The next turn of strides, of which the compiled twin works out some at once."""
-        if not cython.compiled:
-            ticket = self._stride.settle(self.cursor.state)  # type: ignore[union-attr]
-            self.cursor.state = (ticket + 1) & WORD
-            return self._stride.owner(ticket)  # type: ignore[union-attr]
-        if self._turn == TURNS or self.cursor.state != self._due:
-            self._stride.turns(self.cursor.state, self._numbers, self._served, TURNS)  # type: ignore[attr-defined, union-attr]
-            self._turn = 0
-        self._due = self._numbers[self._turn] + 1  # type: ignore[attr-defined]
-        self.cursor.state = self._due
-        self._turn += 1
-        return self._served[self._turn - 1]  # type: ignore[attr-defined, no-any-return]
 
     def _next_by_key(self, key: Any) -> int:
         if cython.compiled and self._xxh64:
@@ -171,12 +135,52 @@ class TicketPicker:
                 if slot < 0:
                     self._refuse()
                 return slot
-        ticket = self._peek(key)
-        slot = self._decide(ticket)
+        slot = self._decide(self._peek(key))
         if slot < 0:
             self._refuse()
-        self._spend(key, ticket)
         return slot
+
+    def _next_drawn(self) -> int:
+        """The slot of the next ticket, which is spent; the compiled twin has it at hand unless the cursor was moved."""
+        if not cython.compiled:
+            ticket = self._peek(None)
+            slot = self._decide(ticket)
+            if slot < 0:
+                self._refuse()
+            self._spend(None, ticket)
+            return slot
+        if unlikely(self._turn == self._turns or self.cursor.state != self._due):  # type: ignore[name-defined]  # noqa: F821
+            self._look_ahead()
+        turn: int = self._turn
+        self._due = self._due + 1 if self._in_step else self._states[turn]  # type: ignore[attr-defined]
+        self.cursor.state = self._due
+        self._turn = turn + 1
+        return self._queue[turn]  # type: ignore[no-any-return]
+
+    def _look_ahead(self) -> None:
+        """The turns from where the cursor stands: a period's own, as far as its end or the last of all numbers."""
+        ended = self._turn == self._turns and self._due == self.cursor.state
+        self._due = self.cursor.state
+        if self._in_step:
+            period: Period = self.structure  # type: ignore[assignment]
+            left: int = WORD - self._due
+            self._turn = 0 if ended and self._turn == period.size else period.place(self._due)  # type: ignore[attr-defined]
+            self._turns = period.size if left >= period.size else min(period.size, self._turn + left + 1)
+            self._queue = period.owners  # type: ignore[attr-defined]
+        else:
+            self._turn, self._turns, self._queue = 0, 0, self._served  # type: ignore[attr-defined]
+            self._decide_ahead()
+            self._turns = TURNS
+
+    def _decide_ahead(self) -> None:
+        """Whom the next tickets are decided to, and where the cursor stands after each."""
+        self.structure.turns(self._due, self.source == COUNTER, self._states, self._served, TURNS)  # type: ignore[attr-defined]
+        if not self.plain:
+            for i in range(TURNS):
+                ticket: int = self._states[i] - 1 if self.source == COUNTER else mix64(self._states[i])  # type: ignore[attr-defined]
+                self._served[i] = self._decide(ticket)  # type: ignore[attr-defined]
+        if self._served[0] < 0:  # type: ignore[attr-defined]
+            self._refuse()
 
     def _pick_excluding(self, key: Any, exclude: Container[str]) -> Any:
         if isinstance(exclude, (str, bytes)):

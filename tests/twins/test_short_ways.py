@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 import lbalgo as lb
 from lbalgo.active import xxh64
+from tests.levels import LEVELS, level
 
 NAMES = [f"b{i}" for i in range(97)]
 PICKER = lb.Maglev(seed=7).build(NAMES)
@@ -63,25 +64,76 @@ def test_arguments_by_name_and_too_many() -> None:
         loaded("k", ())
 
 
-@pytest.mark.parametrize(
-    ("policy", "members"),
-    [(lb.WeightedRoundRobin(), STRIDES), (lb.WeightedRoundRobin(), {"a": 3, "b": 1}), (lb.Random(), STRIDES)],
-    ids=["strides", "period", "draws"],
-)
-@pytest.mark.parametrize("start", [0, 5, 2**64 - 20, 2**64 - 1])
-def test_what_was_worked_out_ahead_is_what_is_decided_one_by_one(policy: Any, members: Any, start: int) -> None:
+TURNS = [
+    (lb.RoundRobin(), NAMES),
+    (lb.RoundRobin(), NAMES[:3]),
+    (lb.WeightedRoundRobin(), {"a": 3, "b": 1}),
+    (lb.WeightedRoundRobin(), STRIDES),
+    (lb.WeightedRoundRobin(), {name: 1 + i**0.5 for i, name in enumerate(NAMES)}),
+    (lb.WeightedRoundRobin(max_period=1), {"a": 1, "b": 1e-4, "c": 1e-4}),
+    (lb.WeightedRoundRobin(max_period=1), ["alone"]),
+    (lb.Random(), STRIDES),
+    (lb.Random(), ["alone"]),
+    (lb.Maglev(), STRIDES),
+]
+
+
+def one_by_one(picker: Any, count: int) -> Any:
+    """Picks `count` times, each beside the head of the next ticket's own order."""
+    for _ in range(count):
+        expected = next(picker.walk())
+        assert picker.pick() is expected
+
+
+@pytest.mark.parametrize("speed", LEVELS)
+@pytest.mark.parametrize(("policy", "members"), TURNS, ids=range(len(TURNS)))
+@pytest.mark.parametrize("start", [0, 5, 2**64 - 2**40, 2**64 - 70, 2**64 - 1])
+def test_what_was_worked_out_ahead_is_what_is_decided_one_by_one(
+    policy: Any, members: Any, start: int, speed: str
+) -> None:
     picker = policy.build(members)
-    picker.reseed(start)
-    for moved in (None, 12345, 3, start, 2**64 - 9):
-        if moved is not None:
+    with level(speed):
+        for moved in (start, 12345, 3, start, 2**64 - 9):
             picker.reseed(moved)
-        for _ in range(37):
-            expected = picker.slot(int(picker.tickets([None])[0]))
-            assert picker.pick() is picker.backends[expected]
+            one_by_one(picker, 150)
+
+
+@pytest.mark.parametrize(("policy", "members"), TURNS[:5] + TURNS[7:8] + TURNS[9:], ids=repr)
+def test_so_it_is_in_a_thinned_pool(policy: Any, members: Any) -> None:
+    backends = policy.build(members).view.backends
+    ids = [backend.id for backend in backends]
+    states = {ids[1]: lb.State.UNHEALTHY}
+    picker = policy.build(lb.View.of(backends, factors={ids[0]: 0.3}, states=states))
+    for start in (0, 2**64 - 70):
+        picker.reseed(start)
+        one_by_one(picker, 150)
+
+
+@given(st.lists(st.floats(1e-6, 1e6), min_size=1, max_size=70), st.integers(0, 2**64 - 1))
+def test_strides_of_any_weights(weights: list[float], start: int) -> None:
+    picker = lb.WeightedRoundRobin(max_period=1).build({f"{i}": w for i, w in enumerate(weights)})
+    picker.reseed(start)
+    one_by_one(picker, 100)
 
 
 def test_two_pickers_with_one_cursor_take_turns() -> None:
-    policy = lb.WeightedRoundRobin()
-    alone, one = policy.build(STRIDES), policy.build(STRIDES)
-    other = policy.build(STRIDES, previous=one)
-    assert [(one, other)[i % 3 > 0].pick().id for i in range(60)] == [alone.pick().id for _ in range(60)]
+    for policy, members in TURNS:
+        alone, one = policy.build(members), policy.build(members)
+        other = policy.build(members, previous=one)
+        assert [(one, other)[i % 3 > 0].pick().id for i in range(200)] == [alone.pick().id for _ in range(200)]
+
+
+@pytest.mark.parametrize("policy", [lb.RoundRobin(), lb.WeightedRoundRobin(), lb.Random(), lb.Maglev()], ids=repr)
+def test_nobody_to_turn_to_stays_so_and_takes_no_turn(policy: Any) -> None:
+    before = policy.build(NAMES[:3])
+    order = [before.pick().id for _ in range(9)]
+    before.reseed(0)
+    for _ in range(5):
+        before.pick()
+    everybody = dict.fromkeys(NAMES[:3], lb.State.DRAINING)
+    for gone in ([], lb.View.of(before.view.backends, states=everybody)):
+        empty = policy.build(gone, previous=before)
+        for _ in range(3):
+            with pytest.raises(lb.NoBackend):
+                empty.pick()
+    assert [before.pick().id for _ in range(4)] == order[5:]
