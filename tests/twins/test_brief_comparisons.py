@@ -87,10 +87,12 @@ def test_counts(most, weights, events, state, whole):
 
 
 def test_ties_but_for_rounding():
-    """Scores that are the same number in truth, a and 3 a over 3: whoever compares, it is what division makes of them."""
+    """Scores that in truth are one number, a and 3 a over 3: division decides, whoever compares."""
     view, rows = lb.View.of({"b0": 1.0, "b1": 3.0, "b2": 3.0}), np.arange(3)
     for k in range(1, 300):
         counts, peaks = loads.InFlightCounts(), estimated_loads.LatencyLoad(PeakEwma(TAU), TAU, True, True, 0.05)
+        peaks.started(2, 1.0, 0.0)
+        peaks.finished(2, lb.Outcome.SUCCESS, 0.0, 0.0)  # the epoch is this instant
         for row, share in enumerate([1.0, 3.0, 3.0]):
             counts.started(row, (1 + k / 10) * share - 1, 0.0)
             peaks.started(row, 1.0, 0.0)
