@@ -5,6 +5,7 @@
 everybody else. A row past the last one used has load 0; rows grow by doubling, so a start costs O(1) amortised.
 """
 cimport cython
+from cpython.long cimport PyLong_AsLongLongAndOverflow
 from libc.math cimport NAN, isfinite, isnan
 from libc.stdint cimport int64_t
 from libc.stdlib cimport calloc, free
@@ -18,12 +19,10 @@ from lbalgo import types
 from lbalgo.columns import array
 from lbalgo.errors import ConfigError
 from lbalgo.spec import check_real, check_row
-from lbalgo.types import Outcome
 
 cdef Py_ssize_t LEAST_ROWS = 1024  # 16 KiB at once, so that the rows of most pools are there before their first request
 cdef double MOST = 1e300  # loads end here, so that no sum of them is infinite
-cdef dict CODES = types.OUTCOME_CODES
-cdef tuple OUTCOMES = tuple(CODES)
+cdef tuple OUTCOMES = tuple(types.OUTCOME_CODES)
 
 
 cdef double c_amount(str name, object value) except? -1.0:
@@ -31,6 +30,26 @@ cdef double c_amount(str name, object value) except? -1.0:
     if type(value) is float and isfinite(<double>value) and <double>value >= 0.0:
         return <double>value
     return check_real(name, value, low=0.0)
+
+
+cdef Py_ssize_t c_row(object row) except -1:
+    """A row: an integer in [0, 2**31)."""
+    cdef int over = 0
+    cdef long long at
+    if type(row) is int:  # what nearly all are
+        at = PyLong_AsLongLongAndOverflow(row, &over)
+        if over == 0 and 0 <= at <= 0x7FFFFFFF:
+            return at
+    return check_row(row)
+
+
+cdef int c_code(object outcome) except -1:
+    """An outcome's code."""
+    cdef int code
+    for code in range(len(OUTCOMES)):
+        if OUTCOMES[code] is outcome:
+            return code
+    raise ConfigError("outcome", outcome, "must be an Outcome")
 
 
 cdef double c_instant(object now) except? -1.0:
@@ -73,16 +92,15 @@ cdef class LoadState:
 
     def started(self, row, cost, now):
         """A request of this cost was sent to the backend in `row` at `now` (seconds)."""
-        self.start_(check_row(row), c_amount("cost", cost), c_instant(now))
+        self.start_(c_row(row), c_amount("cost", cost), c_instant(now))
 
     def finished(self, row, outcome, latency, now, cost=1.0):
         """A request to the backend in `row` ended at `now` (seconds), `latency` seconds long (None: unknown)."""
-        cdef Py_ssize_t at = check_row(row)
-        if not isinstance(outcome, Outcome):
-            raise ConfigError("outcome", outcome, "must be an Outcome")
+        cdef Py_ssize_t at = c_row(row)
+        cdef int code = c_code(outcome)
         cdef double took = NAN if latency is None else c_amount("latency", latency)
         cdef double when = c_instant(now)
-        self.close_(at, c_amount("cost", cost), when - took, CODES[outcome], took, when)
+        self.close_(at, c_amount("cost", cost), when - took, code, took, when)
 
     def advance(self, now):
         """Time is `now` (seconds); matters only to loads that change with it."""
