@@ -383,6 +383,14 @@ def test_a_keyed_policy_moves_no_key_while_nothing_changes():
     assert run(BUSY.but(policy=lb.Random())).moved > 100
 
 
+def test_the_keys_of_who_leaves_move_once_and_come_back_with_it():
+    keys = BUSY.but(policy=lb.Rendezvous(), keys=UniformKeys(50), duration=900.0)
+    left = run(keys.but(changes=(Leave(300.0, "server-3"),)))
+    its = left.moved  # each of the fifty is asked for again and again: those of the tenth server move, and only once
+    assert 0 < its < 20
+    assert run(keys.but(changes=(Leave(300.0, "server-3"), Join(600.0, "server-3")))).moved == 2 * its
+
+
 def test_studies():
     base = Scenario(lb.Random(), 20, Poisson(18.0), duration=200.0)
     with ThreadPoolExecutor(2) as executor:
