@@ -106,7 +106,7 @@ def prequal(quick: bool) -> Iterator[Figure]:
     A hundred clients, load .7, and servers that run eight requests side by side before they share: so that a server can
     be fast and busy, and both say something. The tail is a valley between requests alone and latency alone.
 
-    Latency alone is as good as its estimate. Here a server averages over its last 32 requests; over very few, latency
+    Latency alone is as good as its estimate. Here a server averages over its last 32 requests; over five, latency
     alone is worse than requests alone.
 
     Source: a simulation in C that shares no code with this one, its own error up to 4 %; the valley is the paper's. It
