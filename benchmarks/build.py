@@ -25,7 +25,7 @@ RING, NAMED, STD_SORT = (
     "XXH64 + std::sort, 100 N points, N={}",
 )
 CHANGE = "RingHash after one {}, N={}"
-CHANGES, POOLS = ("join", "leave", "reweight"), (100, 1000)
+CHANGES, POOLS = ("join", "leave", "rise", "fall"), (100, 1000)
 BARS = (
     *(Bar(FILL.format(*s), MODULO.format(*s), MOST) for s in SIZES),
     *(Bar(WEIGHTED.format(w), TAKEN.format(w), 0.65) for w in WEIGHTS),
@@ -72,7 +72,7 @@ def rings(n: int, sets: int = 4) -> list[Case]:
     """Rings of 100 points a backend and those after one change, over distinct pools.
 
     `RingHash` derives its points and the yardstick hashes the name of each; so our build of the yardstick's points is
-    there besides, and gives the same ring.
+    there besides, and gives the same ring. A rise is from weight 1 to 2, a fall back.
     """
     policy, counts = lb.RingHash(), np.full(n, 100, np.int32)
     owners, ring = np.repeat(np.arange(n, dtype=np.int32), counts), np.empty(100 * n, POINT)
@@ -83,9 +83,11 @@ def rings(n: int, sets: int = 4) -> list[Case]:
         views.append(lb.View.of(ids))
         named.append((texts([i.encode() for i in ids]), counts, ring))
         before, which = policy.build(views[-1]), n // 2 + k
-        weights = {i: 1.0 + (i == ids[which]) for i in ids}
-        for change, now in zip(CHANGES, ([*ids, "new"], ids[:which] + ids[which + 1 :], weights), strict=True):
-            changes[change].append((lb.View.of(now), before))
+        risen = lb.View.of({i: 1.0 + (i == ids[which]) for i in ids})
+        changes["join"].append((lb.View.of([*ids, "new"]), before))
+        changes["leave"].append((lb.View.of(ids[:which] + ids[which + 1 :]), before))
+        changes["rise"].append((risen, before))
+        changes["fall"].append((views[-1], policy.build(risen)))
 
     def ours(ids: list[str]) -> Any:
         return Ring(numbered(ids, counts, 0, 0, b"_"), owners, n)

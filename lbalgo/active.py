@@ -42,7 +42,7 @@ try:
     from lbalgo.kernels.probed_ring import ProbedRing
     from lbalgo.kernels.rendezvous import RendezvousRace
     from lbalgo.kernels.reported_loads import BlendLoad, ReportLoad
-    from lbalgo.kernels.ring import Ring
+    from lbalgo.kernels.ring import Ring, moves
     from lbalgo.kernels.streams import Stream
     from lbalgo.kernels.stride import Stride
     from lbalgo.kernels.structure import Cursor, Structure
@@ -81,7 +81,7 @@ except ImportError as absent:
     from lbalgo.reference.probed_ring import ProbedRing  # type: ignore[assignment]
     from lbalgo.reference.rendezvous import RendezvousRace  # type: ignore[assignment]
     from lbalgo.reference.reported_loads import BlendLoad, ReportLoad  # type: ignore[assignment]
-    from lbalgo.reference.ring import Ring  # type: ignore[assignment]
+    from lbalgo.reference.ring import Ring, moves  # type: ignore[assignment]
     from lbalgo.reference.stations import Stations  # type: ignore[assignment]
     from lbalgo.reference.streams import Stream  # type: ignore[assignment]
     from lbalgo.reference.stride import Stride  # type: ignore[assignment]
@@ -137,6 +137,7 @@ __all__ = [
     "lanes",
     "maglev_fill",
     "mix64",
+    "moves",
     "murmur64a",
     "numbered",
     "numbered32",

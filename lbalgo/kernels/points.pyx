@@ -26,6 +26,8 @@ from lbalgo.kernels.lanes cimport lanes_in_use
 
 cnp.import_array()
 
+include "columns.pxi"
+
 cdef extern from "Python.h":
     const char *PyUnicode_AsUTF8AndSize(object text, Py_ssize_t *size) except NULL
 
@@ -36,7 +38,7 @@ cdef extern from "points_lanes.h" nogil:
 
 def derived(starts, counts):
     """Points mix64(start + j * GAMMA), j = 1 … count, of each start in turn, as uint64; sums wrap."""
-    cdef cnp.ndarray start = words("starts", starts), many = column("counts", counts, 0, 2**31 - 1, np.int32)
+    cdef cnp.ndarray start = words_of("starts", starts), many = column_of("counts", counts, 0, 2**31 - 1)
     cdef Py_ssize_t i, n = cnp.PyArray_DIM(start, 0)
     if cnp.PyArray_DIM(many, 0) != n:
         raise ConfigError("counts", counts, "must be one for each start")
@@ -121,7 +123,7 @@ def numbered(prefixes, counts, kind, seed=0, separator=b""):
     cdef const uint8_t *gap = <const uint8_t *>PyBytes_AS_STRING(between)
     cdef size_t wide = PyBytes_GET_SIZE(between)
     cdef Py_ssize_t size
-    cdef cnp.ndarray many = column("counts", counts, 0, 2**31 - 1, np.int32)
+    cdef cnp.ndarray many = column_of("counts", counts, 0, 2**31 - 1)
     cdef Py_ssize_t i, n = len(given)
     cdef size_t longest = 0
     if cnp.PyArray_DIM(many, 0) != n:

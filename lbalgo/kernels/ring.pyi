@@ -1,7 +1,7 @@
 from typing import Any, Self, final
 
 from lbalgo.kernels.structure import Structure
-from lbalgo.types import I32, U64
+from lbalgo.types import F64, I32, U64
 
 @final
 class Ring(Structure):
@@ -24,3 +24,7 @@ class Ring(Structure):
     def ties(self) -> bool: ...
     def points(self) -> U64: ...
     def owners(self) -> I32: ...
+
+def moves(
+    ids: tuple[str, ...], weights: F64, ids_now: tuple[str, ...], weights_now: F64
+) -> tuple[I32, list[int], list[float]]: ...

@@ -10,14 +10,18 @@ arithmetic rather than by a branch to mispredict. Others search the cell's edges
 cimport cython
 cimport numpy as cnp
 from libc.stdint cimport int32_t, uint8_t, uint32_t, uint64_t
+from libc.string cimport memcpy
 
 import numpy as np
 
-from lbalgo.columns import column, count, words
+from lbalgo.columns import array, column, count, words
 from lbalgo.errors import ConfigError
+from lbalgo.kernels.lanes cimport lanes_in_use
 from lbalgo.kernels.structure cimport Structure, Walk
 
 cnp.import_array()
+
+include "columns.pxi"
 
 cdef extern from *:
     """
@@ -29,7 +33,13 @@ cdef extern from *:
     """
     void lbalgo_fetch(const void *address) noexcept nogil
 
+cdef extern from "ring_lanes.h" nogil:
+    void ring_slots(const int32_t *start, int32_t *to, Py_ssize_t n, int32_t above, int32_t step) noexcept
+    void ring_cells(int level, const int32_t *start, int32_t *to, Py_ssize_t n, int32_t shift, int32_t above,
+                    int32_t step) noexcept
+
 cdef enum:
+    FEW = 4  # a ring that loses more than one point of so many is not changed but merged
     SCAN = 8  # more edges than this in a cell are searched by halving
     BLOCK = 64  # tickets of a batch that go through each step together
     CROWD = 32  # more points than this in a bucket are not sorted by insertion
@@ -49,46 +59,40 @@ cdef class Ring(Structure):
         cdef cnp.ndarray where, whose, at, owner, edge, start, cells, moved, owns
         cdef Py_ssize_t n
         if before is not None:
-            moved = column("places", places, -1, members - 1, np.int32)
+            moved = column_of("places", places, -1, members - 1)
             if cnp.PyArray_DIM(moved, 0) != before.slots:
                 raise ConfigError("places", places, f"must be one for each of {before.slots} slots")
         if before is not None and len(points) == 0 and len(owners) == 0:
             where, whose = np.empty(0, np.uint64), np.empty(0, np.int32)
         else:
-            where, whose = words("points", points), column("owners", owners, 0, members - 1, np.int32)
+            where, whose = words_of("points", points), column_of("owners", owners, 0, members - 1)
         n = cnp.PyArray_DIM(where, 0) + (0 if before is None else before.size)
         if n >= <Py_ssize_t>1 << 31:
             raise ConfigError("points", points, "must be 1 to 2**31 - 1 of them")
         if cnp.PyArray_DIM(whose, 0) != cnp.PyArray_DIM(where, 0):
             raise ConfigError("owners", owners, "must be as many as there are points")
+        self.slots, self.nearest = members, nearest
         at, owner, start = in_order(where, whose)
         if before is not None:
+            if carried(self, before, moved, at, owner):
+                return
             at, owner = merged(before, moved, at, owner)
             start = None
         n = cnp.PyArray_DIM(at, 0) - 1
         if n == 0:
             raise ConfigError("places", places, "must leave the ring a point")
-        self.size, self.slots, self.nearest, self.shift = n, members, nearest, shift_of(n)
         owns = np.zeros(members, np.uint8)
         with nogil:
             self.ties = closed(<uint64_t *>cnp.PyArray_DATA(at), <int32_t *>cnp.PyArray_DATA(owner), n,
                                <uint8_t *>cnp.PyArray_DATA(owns))
-        self.members = np.count_nonzero(owns)
-        if nearest:
-            edge, start = half_way(at, owner, n), None
-        else:
-            edge = at
-        if start is None:
+        edge = half_way(at, owner, n) if nearest else at
+        if nearest or start is None:
             start = starts(n)
-            locate(<uint32_t *>cnp.PyArray_DATA(start), self.shift, <const uint64_t *>cnp.PyArray_DATA(edge), n)
-        cells = np.empty((1 << (64 - self.shift)) + 1, dtype=CELL)
-        self.arrays = at, edge, owner, cells
-        self.at = <const uint64_t *>cnp.PyArray_DATA(at)
-        self.edge = <const uint64_t *>cnp.PyArray_DATA(edge)
-        self.owner = <const int32_t *>cnp.PyArray_DATA(owner)
-        self.cells = <Cell *>cnp.PyArray_DATA(cells)
+            locate(<uint32_t *>cnp.PyArray_DATA(start), shift_of(n), <const uint64_t *>cnp.PyArray_DATA(edge), n)
+        take(self, at, edge, owner, owns, n)
         with nogil:
-            divide(self.cells, self.shift, <const uint32_t *>cnp.PyArray_DATA(start), self.edge, self.owner, n)
+            divide(self.cells, self.shift, <const uint32_t *>cnp.PyArray_DATA(start), self.edge, self.owner)
+
     cdef Py_ssize_t seek(self, uint64_t ticket) noexcept nogil:
         """The first index whose edge is not below the ticket; `size` past the last."""
         cdef const Cell *cell = self.cells + (ticket >> self.shift)
@@ -176,154 +180,86 @@ cdef class Ring(Structure):
                 yield slot
 
 
-cdef int shift_of(Py_ssize_t n) noexcept nogil:
-    """How far a position is shifted to name its cell: there are as many cells as points, or up to twice as many."""
-    cdef int shift = 63
-    while <Py_ssize_t>1 << (64 - shift) < n:
-        shift -= 1
-    return shift
+include "ring_building.pxi"
+include "ring_change.pxi"
 
 
-cdef cnp.ndarray starts(Py_ssize_t n):
-    """Of the cells of n points and one more: where their points will be found to begin."""
-    return np.zeros((1 << (64 - shift_of(n))) + 2, dtype=np.uint32)
+def moves(tuple ids, weights, tuple ids_now, weights_now):
+    """The slot now of each id before, -1 if it has gone or weighs less; and slots that weigh more, and weighed.
 
-
-cdef tuple in_order(cnp.ndarray where, cnp.ndarray whose):
-    """The points in order, their owners, both with room for one more, and where each cell begins, or None.
-
-    A stable bucket sort by cells, unless one of them is crowded.
+    Lists that begin and end alike are compared from both ends; only what is between is looked up.
     """
-    cdef Py_ssize_t n = cnp.PyArray_DIM(where, 0)
-    cdef cnp.ndarray start = starts(n)
-    cdef cnp.ndarray at = np.empty(n + 1, dtype=np.uint64), owner = np.empty(n + 1, dtype=np.int32)
-    cdef bint done
-    with nogil:
-        done = arrange(<uint32_t *>cnp.PyArray_DATA(start), shift_of(n), <const uint64_t *>cnp.PyArray_DATA(where),
-                       <const int32_t *>cnp.PyArray_DATA(whose), n, <uint64_t *>cnp.PyArray_DATA(at),
-                       <int32_t *>cnp.PyArray_DATA(owner))
-    if not done:
-        order = np.argsort(where, kind="stable")
-        at[:n], owner[:n] = where[order], whose[order]
-        start = None
-    return at, owner, start
-
-
-cdef bint arrange(uint32_t *start, int shift, const uint64_t *where, const int32_t *whose, Py_ssize_t n, uint64_t *at,
-                  int32_t *owner) noexcept nogil:
-    """Sorts by the buckets where[i] >> shift, whose counts are 0 yet; False if one of them is crowded."""
-    cdef Py_ssize_t i, j
-    cdef uint64_t point
-    cdef int32_t slot
-    cdef uint32_t most = 0
+    cdef Py_ssize_t n = len(ids), m = len(ids_now), head = 0, tail = 0, i, least = min(n, m)
+    cdef const double *before = weights_of("weights", weights, n)
+    cdef const double *now = weights_of("weights_now", weights_now, m)
+    cdef cnp.ndarray places = np.empty(n, np.int32), weighed = np.zeros(m)
+    cdef int32_t *place = <int32_t *>cnp.PyArray_DATA(places)
+    cdef double *had = <double *>cnp.PyArray_DATA(weighed)
+    while head < least and ids[head] == ids_now[head]:
+        place[head] = <int32_t>head
+        head += 1
+    while tail < least - head and ids[n - 1 - tail] == ids_now[m - 1 - tail]:
+        place[n - 1 - tail] = <int32_t>(m - 1 - tail)
+        tail += 1
+    between = {ids_now[i]: i for i in range(head, m - tail)} if head < n - tail else {}
+    for i in range(head, n - tail):
+        place[i] = between.get(ids[i], -1)
     for i in range(n):
-        start[(where[i] >> shift) + 2] += 1
-    for i in range(2, (<Py_ssize_t>1 << (64 - shift)) + 2):
-        most = max(most, start[i])
-        start[i] += start[i - 1]
-    if most > CROWD:
+        if place[i] >= 0 and before[i] > now[place[i]]:
+            place[i] = -1
+        if place[i] >= 0:
+            had[place[i]] = before[i]
+    more = [i for i in range(m) if now[i] > had[i]]
+    return places, more, [had[i] for i in more]
+
+
+cdef const double *weights_of(str name, weights, Py_ssize_t n) except? NULL:
+    """Where the weights are, which have to be as many as the ids."""
+    array(name, weights, np.float64)
+    if cnp.PyArray_DIM(weights, 0) != n:
+        raise ConfigError(name, weights, "must be one for each id")
+    return <const double *>cnp.PyArray_DATA(weights)
+
+
+cdef void take(Ring self, cnp.ndarray at, cnp.ndarray edge, cnp.ndarray owner, cnp.ndarray owns, Py_ssize_t n):
+    """Makes these arrays the ring's, with room for their cells."""
+    cdef cnp.ndarray cells
+    self.size, self.shift, self.members = n, shift_of(n), np.count_nonzero(owns)
+    cells = np.empty((1 << (64 - self.shift)) + 1, dtype=CELL)
+    self.arrays = at, edge, owner, cells, owns
+    self.at = <const uint64_t *>cnp.PyArray_DATA(at)
+    self.edge = <const uint64_t *>cnp.PyArray_DATA(edge)
+    self.owner = <const int32_t *>cnp.PyArray_DATA(owner)
+    self.cells = <Cell *>cnp.PyArray_DATA(cells)
+
+
+cdef bint carried(Ring self, Ring before, cnp.ndarray places, cnp.ndarray more, cnp.ndarray whose):
+    """Makes this the ring before, changed where it changes; False where that takes more than to move the rest.
+
+    It does on a nearest ring, whose neighbours' edges move too, if the number of cells changes, and if slots do
+    not keep their order.
+    """
+    cdef Py_ssize_t m = cnp.PyArray_DIM(more, 0) - 1, lost = 0, n
+    cdef const int32_t *place = <const int32_t *>cnp.PyArray_DATA(places)
+    cdef Change change
+    cdef cnp.ndarray gone, at, owner, owns
+    if before.nearest or self.nearest or before.ties or not stepped(place, before.slots, &change):
         return False
-    for i in range(n):
-        j = start[(where[i] >> shift) + 1]
-        start[(where[i] >> shift) + 1] += 1
-        at[j] = where[i]
-        owner[j] = whose[i]
-    for i in range(1, n):
-        point, slot, j = at[i], owner[i], i
-        while j > 0 and at[j - 1] > point:
-            at[j] = at[j - 1]
-            owner[j] = owner[j - 1]
-            j -= 1
-        at[j] = point
-        owner[j] = slot
-    return True
-
-
-cdef tuple merged(Ring before, cnp.ndarray places, cnp.ndarray more, cnp.ndarray whose):
-    """The points of a ring whose slots have these places now, -1 for none, and more points, all in order."""
-    cdef cnp.ndarray at = before.arrays[0], owner = before.arrays[2]
-    cdef Py_ssize_t m = cnp.PyArray_DIM(more, 0) - 1, n = before.size
-    if before.nearest:
-        at, owner = before.points(), before.owners()
-    cdef cnp.ndarray out = np.empty(n + m + 1, dtype=np.uint64), slots = np.empty(n + m + 1, dtype=np.int32)
+    gone = np.empty(before.size // FEW, np.uint32)
+    change.gone = <uint32_t *>cnp.PyArray_DATA(gone)
+    if not change.all_stay:
+        with nogil:
+            lost = losses(place, before.owner, before.size, change.gone, before.size // FEW)
+    n = before.size + m - lost
+    if lost < 0 or shift_of(n) != before.shift:
+        return False
+    at, owner, owns = np.empty(n + 1, np.uint64), np.empty(n + 1, np.int32), np.zeros(self.slots, np.uint8)
+    change.more, change.whose = <const uint64_t *>cnp.PyArray_DATA(more), <const int32_t *>cnp.PyArray_DATA(whose)
+    change.lost, change.came = lost, m
+    owners_of(<uint8_t *>cnp.PyArray_DATA(before.arrays[4]), place, before.slots, <int32_t *>cnp.PyArray_DATA(whose),
+              m, <uint8_t *>cnp.PyArray_DATA(owns))
+    take(self, at, at, owner, owns, n)
     with nogil:
-        n = blend(<const uint64_t *>cnp.PyArray_DATA(at), <const int32_t *>cnp.PyArray_DATA(owner), n,
-                  <const int32_t *>cnp.PyArray_DATA(places), <const uint64_t *>cnp.PyArray_DATA(more),
-                  <const int32_t *>cnp.PyArray_DATA(whose), m, <uint64_t *>cnp.PyArray_DATA(out),
-                  <int32_t *>cnp.PyArray_DATA(slots))
-    return out[:n + 1], slots[:n + 1]
-
-
-cdef Py_ssize_t blend(const uint64_t *at, const int32_t *owner, Py_ssize_t n, const int32_t *places,
-                      const uint64_t *more, const int32_t *whose, Py_ssize_t m, uint64_t *out,
-                      int32_t *slots) noexcept nogil:
-    """Merges `more` into the points that keep a place; how many there are then. The old come before their equals."""
-    cdef Py_ssize_t i = 0, j, k = 0, low, high, middle
-    for j in range(m + 1):
-        low, high = i, n
-        while j < m and low < high:
-            middle = (low + high) >> 1
-            if at[middle] <= more[j]:
-                low = middle + 1
-            else:
-                high = middle
-        while i < high:
-            out[k] = at[i]
-            slots[k] = places[owner[i]]
-            k += slots[k] >= 0
-            i += 1
-        if j < m:
-            out[k] = more[j]
-            slots[k] = whose[j]
-            k += 1
-    return k
-
-
-cdef cnp.ndarray half_way(cnp.ndarray at, cnp.ndarray owner, Py_ssize_t n):
-    """The edges of a nearest ring, in order; if the last lies past 0 it comes first, and its point and owner too."""
-    edge = at.copy()
-    edge[:n] += (np.roll(at[:n], -1) - at[:n]) >> np.uint64(1)
-    if at[0] == at[n - 1]:  # all points at one position: the gap after the last is the whole circle
-        edge[n - 1] ^= np.uint64(1 << 63)
-    if edge[n - 1] < at[n - 1]:
-        for part in (at, owner, edge):
-            part[:n] = np.roll(part[:n], 1)
-        owner[n] = owner[0]
-    return edge
-
-
-cdef void locate(uint32_t *start, int shift, const uint64_t *edge, Py_ssize_t n) noexcept nogil:
-    """Where the edges of each cell begin, for zeroed cells and one more."""
-    cdef Py_ssize_t i
-    for i in range(n):
-        start[(edge[i] >> shift) + 1] = <uint32_t>(i + 1)
-    for i in range(1, (<Py_ssize_t>1 << (64 - shift)) + 1):
-        start[i] = max(start[i], start[i - 1])
-
-
-cdef void divide(Cell *cells, int shift, const uint32_t *start, const uint64_t *edge, const int32_t *owner,
-                 Py_ssize_t n) noexcept nogil:
-    """Makes cells know the edges in them, which begin where `start` says; of one more than there are, the index."""
-    cdef Py_ssize_t b, many, i
-    for b in range(<Py_ssize_t>1 << (64 - shift)):
-        i = start[b]
-        many = <Py_ssize_t>start[b + 1] - i
-        cells[b].index = <uint32_t>i
-        cells[b].edge = <uint32_t>(edge[i] >> (shift - 32))
-        cells[b].owner = owner[i]
-        cells[b].after = owner[i + (many == 1)] | -<int32_t>(many > 1)
-    cells[<Py_ssize_t>1 << (64 - shift)].index = <uint32_t>n
-
-
-cdef bint closed(uint64_t *at, int32_t *owner, Py_ssize_t n, uint8_t *owns) noexcept nogil:
-    """Puts after the last point the highest position, which is the first one's owner's; whether two points are equal.
-
-    Who owns a point is noted in `owns`.
-    """
-    cdef Py_ssize_t i
-    cdef bint ties = False
-    at[n], owner[n] = <uint64_t>-1, owner[0]
-    for i in range(n):
-        owns[owner[i]] = 1
-        ties |= (i + 1 < n) & (at[i] == at[i + 1])
-    return ties
+        self.ties = carry(before, &change, <uint64_t *>cnp.PyArray_DATA(at), <int32_t *>cnp.PyArray_DATA(owner),
+                          self.cells)
+    return True

@@ -112,7 +112,7 @@ class MultiProbe:
         return ProbedRing(*points_of(view.ids, slots, [counts[i] for i in slots]), len(view), self.probes)
 
     def _counts(self, view: View[Any]) -> list[int]:
-        return RingHash(points=self.points)._counts(view.ids, view.weights)
+        return RingHash(points=self.points)._counts(view.ids, view.weights.tolist())
 
     def _shares(self, picker: TicketPicker[Any]) -> F64:
         points, owners = _parts(picker)

@@ -24,7 +24,7 @@ from typing import Any, TypeVar, overload
 
 import numpy as np
 
-from lbalgo.active import KeyHasher, Ring, TicketPicker, arc_shares, derived
+from lbalgo.active import KeyHasher, Ring, TicketPicker, arc_shares, derived, moves
 from lbalgo.endpoint import Endpoint
 from lbalgo.errors import ConfigError
 from lbalgo.hashing import XXH64, Hasher, check_hasher, policy_from_dict
@@ -37,6 +37,7 @@ B = TypeVar("B", bound=Backend)
 
 POINTS = 100  # per unit of weight; shares then spread by 10 % of the mean
 MAX_POINTS = 8_388_608  # Envoy's cap on a ring
+GAMMA = 0x9E3779B97F4A7C15
 FEW = 3  # a ring of fewer times as many points as come and go is made anew
 
 
@@ -119,40 +120,38 @@ class RingHash:
         return policy
 
     def _structure(self, view: View[Any]) -> Ring:
-        counts = self._counts(view.ids, view.weights)
+        counts = self._counts(view.ids, view.weights.tolist())
         if sum(counts) > self.max_points:
             raise ConfigError("max_points", self.max_points, f"the pool's weights ask for {sum(counts)} points")
         slots = np.flatnonzero(view.weights > 0).tolist()
         return Ring(*points_of(view.ids, slots, [counts[i] for i in slots]), len(view), self.lookup is Lookup.NEAREST)
 
     def _changed(self, view: View[Any], previous: Picker[Any] | None) -> Ring | None:
-        """The previous picker's ring, the points of the changed backends taken out and theirs of now merged in.
+        """The previous picker's ring, without the points of who left or weighs less, with those that are more now.
 
         None where the whole has to be made anew, or is as soon made.
         """
-        if (
-            not isinstance(previous, TicketPicker)
-            or previous.policy != self
-            or not isinstance(previous.structure, Ring)
-        ):
+        if not isinstance(previous, TicketPicker) or not isinstance(previous.structure, Ring):
             return None
         before, ring = previous.view, previous.structure
-        places, came = _moves(before, view)
-        counts = self._counts([view.ids[slot] for slot in came], view.weights[came])
-        gone = before.weights[places < 0].sum() * self.points
-        if ring.size + sum(counts) > self.max_points or FEW * (sum(counts) + gone) > ring.size:
+        if previous.policy != self:
             return None
-        points, owners = points_of(view.ids, came, counts) if came else ((), ())
+        places, slots, weighed = moves(before.ids, before.weights, view.ids, view.weights)
+        counts = self._counts([view.ids[slot] for slot in slots], [float(view.weights[slot]) for slot in slots])
+        held = [_rounded(self.points, weight) for weight in weighed]
+        come, go = sum(counts) - sum(held), float(before.weights[places < 0].sum()) * self.points
+        if ring.size + come > self.max_points or FEW * (come + go) > ring.size:
+            return None
+        points, owners = points_of(view.ids, slots, counts, held) if come else ((), ())
         changed = Ring(points, owners, len(view), ring.nearest, ring, places)
         return None if changed.ties else changed  # those at one position would have to be in order of id
 
-    def _counts(self, ids: Sequence[str], weights: F64) -> list[int]:
+    def _counts(self, ids: Sequence[str], weights: list[float]) -> list[int]:
         """How many points each has: floor(points * weight + 1/2), in integers."""
-        given = weights.tolist()
-        known = {weight: _rounded(self.points, weight) for weight in set(given)}
-        counts = [known[weight] for weight in given]
+        known = {weight: _rounded(self.points, weight) for weight in set(weights)}
+        counts = [known[weight] for weight in weights]
         if 0 in known.values():
-            for name, weight, count in zip(ids, given, counts, strict=True):
+            for name, weight, count in zip(ids, weights, counts, strict=True):
                 if weight > 0 and count == 0:
                     why = f"gets no point at {self.points} points per unit of weight; raise it, or points"
                     raise ConfigError(f"weights[{name!r}]", weight, why)
@@ -174,7 +173,7 @@ class RingHash:
     def _check(self, picker: TicketPicker[Any]) -> None:
         points, owners = _parts(picker)
         held = np.bincount(owners, minlength=len(picker.backends)).tolist()
-        assert held == self._counts(picker.view.ids, picker.view.weights), (
+        assert held == self._counts(picker.view.ids, picker.view.weights.tolist()), (
             "every backend has the points of its weight, and weight 0 none"
         )
         assert (points[:-1] <= points[1:]).all(), "points ascend"
@@ -183,28 +182,31 @@ class RingHash:
         assert all(a <= b for a, b in names), "points at one position are in order of id"
 
 
-def points_of(ids: Sequence[str], slots: list[int], counts: Sequence[int]) -> tuple[U64, I32]:
-    """Points and owners of these slots, at least one, so many of each, in order of id."""
+def points_of(
+    ids: Sequence[str], slots: list[int], counts: Sequence[int], held: Sequence[int] | None = None
+) -> tuple[U64, I32]:
+    """Points and owners of these slots, at least one, up to so many of each, without those they have; in order of id.
+
+    Examples
+    --------
+    >>> whole, few, rest = (points_of("ab", [1], [n], [held]) for n, held in ((9, 0), (5, 0), (9, 5)))
+    >>> whole[0].tolist() == few[0].tolist() + rest[0].tolist(), rest[1].tolist()
+    (True, [1, 1, 1, 1])
+    """
     order = sorted(range(len(slots)), key=[ids[slot] for slot in slots].__getitem__)
     starts = np.empty(len(slots), np.uint64)
     KeyHasher(0).sequence([ids[slots[i]] for i in order], starts)
-    many, owners = np.array(counts, np.int32)[order], np.array(slots, np.int32)[order]
-    return derived(starts, many), np.repeat(owners, many)
+    many = np.array([counts[i] for i in order], np.int32)
+    if held is not None:
+        has = np.array([held[i] for i in order], np.int32)
+        starts += has.astype(np.uint64) * np.uint64(GAMMA)
+        many -= has
+    return derived(starts, many), np.array([slots[i] for i in order], np.int32).repeat(many)
 
 
 def _rounded(points: int, weight: float) -> int:
     n, d = weight.as_integer_ratio()
     return (2 * points * n + d) // (2 * d)
-
-
-def _moves(before: View[Any], view: View[Any]) -> tuple[I32, list[int]]:
-    """The slot now of each slot before, -1 if it has left or has another weight; and the slots that none has become."""
-    slots = dict(zip(view.ids, range(len(view)), strict=True))
-    places = np.fromiter((slots.get(name, -1) for name in before.ids), np.int32, len(before))
-    places[(places >= 0) & (before.weights != view.weights[places])] = -1
-    new = view.weights > 0
-    new[places[places >= 0]] = False
-    return places, np.flatnonzero(new).tolist()
 
 
 def _parts(picker: TicketPicker[Any]) -> tuple[U64, I32]:

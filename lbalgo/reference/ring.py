@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from lbalgo.columns import column, count, words
+from lbalgo.columns import array, column, count, words
 from lbalgo.errors import ConfigError
 from lbalgo.reference.hashing import WORD
 from lbalgo.reference.structure import Structure
+from lbalgo.types import F64, I32
 
 
 class Ring(Structure):
@@ -99,3 +100,17 @@ class Ring(Structure):
                 yield slot
                 if len(seen) == self.members:
                     return
+
+
+def moves(
+    ids: tuple[str, ...], weights: F64, ids_now: tuple[str, ...], weights_now: F64
+) -> tuple[I32, list[int], list[float]]:
+    """The slot now of each id before, -1 if it has gone or weighs less; and slots that weigh more, and weighed."""
+    for name, given, whose in (("weights", weights, ids), ("weights_now", weights_now, ids_now)):
+        if len(array(name, given, np.float64)) != len(whose):
+            raise ConfigError(name, given, "must be one for each id")
+    now = {name: (slot, w) for slot, (name, w) in enumerate(zip(ids_now, weights_now.tolist(), strict=True))}
+    kept = {name: w for name, w in zip(ids, weights.tolist(), strict=True) if name in now and w <= now[name][1]}
+    places = [now[name][0] if name in kept else -1 for name in ids]
+    more = {slot: kept.get(name, 0.0) for name, (slot, w) in now.items() if w > kept.get(name, 0.0)}
+    return np.array(places, dtype=np.int32), list(more), list(more.values())

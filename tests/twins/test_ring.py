@@ -7,7 +7,9 @@ from hypothesis import strategies as st
 
 import lbalgo.reference.ring as plain
 from lbalgo.errors import ConfigError
+from lbalgo.kernels import ring
 from lbalgo.kernels.ring import Ring
+from tests.levels import at_every_level
 
 TURN = 1 << 64
 WORD = st.integers(0, TURN - 1)
@@ -92,9 +94,9 @@ def test_large_rings(seed, slots, extra, squeeze, nearest):
 
 
 @given(rings(), st.booleans(), st.booleans(), st.data())
-def test_rings_merged(ring, was_nearest, nearest, data):
+def test_rings_merged(drawn, was_nearest, nearest, data):
     """What stays of a ring, its slots renumbered, and more points, is the ring of both; the old come before equals."""
-    points, owners, slots = ring
+    points, owners, slots = drawn
     more = data.draw(st.lists(st.one_of(WORD, CLUSTER, st.sampled_from(points)), max_size=12))
     now = data.draw(st.integers(1, 9))
     places = data.draw(st.lists(st.integers(-1, now - 1), min_size=slots, max_size=slots))
@@ -118,6 +120,77 @@ def test_rings_merged(ring, was_nearest, nearest, data):
         assert list(getattr(fast, part)()) == list(getattr(slow, part)()) == list(getattr(whole, part)())
     for ticket in interesting([point for point, _ in kept], []):
         assert fast.slot(ticket) == slow.slot(ticket) == whole.slot(ticket)
+
+
+@given(
+    st.integers(0, 2**32),
+    st.integers(2, 40),
+    st.sets(st.integers(0, 39), max_size=4),
+    st.integers(-1, 39),
+    st.sampled_from([0, 44, 58]),
+    st.integers(0, 300),
+)
+def test_large_rings_changed(seed, slots, leave, join, squeeze, more):
+    """Some slots go, one comes in between or at an end, the rest shift: at every level as made anew, crowds too."""
+    rng = np.random.default_rng(seed)
+    points = rng.integers(0, TURN, 50 * slots, dtype=np.uint64) >> np.uint64(squeeze)
+    owners = rng.integers(0, slots, len(points), dtype=np.int32)
+    places, now = np.full(slots, -1), 0
+    for slot in range(slots):
+        now += slot == join
+        if slot not in leave:
+            places[slot], now = now, now + 1
+    now = max(now, 1)
+    come = rng.integers(0, TURN, more + 1, dtype=np.uint64) >> np.uint64(squeeze)
+    whose = rng.integers(0, now, len(come), dtype=np.int32)
+    at, whom = np.sort(points), owners[np.argsort(points, kind="stable")]
+    stay = places[whom] >= 0
+    whole = plain.Ring(np.concatenate([at[stay], come]), np.concatenate([places[whom][stay], whose]), now)
+    near = [np.asarray(whole.points(), np.uint64) + np.uint64(d) for d in (TURN - 1, 0, 1)]
+    tickets = np.concatenate([*near, rng.integers(0, TURN, 2000, dtype=np.uint64)])
+    wanted = [whole.slot(ticket) for ticket in tickets.tolist()]
+    for made in at_every_level(lambda: Ring(come, whose, now, False, Ring(points, owners, slots), places)):
+        assert (made.size, made.members, made.ties) == (whole.size, whole.members, whole.ties)
+        assert made.points().tolist() == whole.points()
+        assert made.owners().tolist() == whole.owners()
+        found = np.empty(len(tickets), np.int32)
+        made.slot_many(tickets, found)
+        assert found.tolist() == wanted
+
+
+@given(st.data())
+def test_moves(data):
+    before, now = (
+        data.draw(st.dictionaries(st.sampled_from("abcdefgh"), st.sampled_from([0.0, 1.0, 2.0]))) for _ in range(2)
+    )
+    if data.draw(st.booleans()):  # lists that begin and end alike
+        now = {**before, **now}
+    given = [part for pool in (before, now) for part in (tuple(pool), np.array(list(pool.values()), np.float64))]
+    slots = {name: slot for slot, name in enumerate(now)}
+    kept = {name: weight for name, weight in before.items() if weight <= now.get(name, -1.0)}
+    more = {slots[name]: kept.get(name, 0.0) for name, weight in now.items() if weight > kept.get(name, 0.0)}
+    for module in (ring, plain):
+        places, come, weighed = module.moves(*given)
+        assert places.dtype == np.int32
+        assert places.tolist() == [slots[name] if name in kept else -1 for name in before]
+        assert dict(zip(come, weighed, strict=True)) == more
+        assert come == list(more)
+
+
+@pytest.mark.parametrize("module", [ring, plain])
+@pytest.mark.parametrize(
+    ("parameter", "weights", "now"),
+    [
+        ("weights", np.ones(1), np.ones(1)),
+        ("weights", [1.0, 1.0], np.ones(1)),
+        ("weights_now", np.ones(2), np.ones(2)),
+        ("weights_now", np.ones(2), np.ones(1, np.float32)),
+    ],
+)
+def test_moves_refused_alike(module, parameter, weights, now):
+    with pytest.raises(ConfigError) as caught:
+        module.moves(("a", "b"), weights, ("a",), now)
+    assert caught.value.parameter == parameter
 
 
 @pytest.mark.parametrize("kind", [Ring, plain.Ring])
