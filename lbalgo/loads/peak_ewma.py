@@ -17,8 +17,8 @@ A failure that comes fast looks like a fast answer, and draws traffic to the bac
 `FailurePenalty`. A request that was cancelled or timed out took longer than it seems, so its latency can only raise the
 average. For long polling, and streams that stay open, latency says nothing.
 
-Costs: start and finish O(1), the latter with two exponentials, a read with one, two choices mostly with none; once in 64
-`tau` a finish is O(N); memory 48 bytes a row.
+Costs: start and finish O(1), the latter with two exponentials, a read with one, two choices mostly with none; once in
+64 `tau` a finish is O(N); memory 48 bytes a row.
 Sources: Finagle, `p2cPeakEwma` (rule and constant; there a read writes its fading down, here it does not, so that loads
 do not depend on who looks); tower's `PeakEwma` for a latency assumed at first.
 """
