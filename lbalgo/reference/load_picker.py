@@ -141,7 +141,7 @@ class LoadPicker:
         if self._pairs and isinstance(load, InFlightCounts) and self._top < 2 * len(view) + SPARSE:
             hold(load, self._top)
             self._brief = bool((np.ldexp(weights, BITS) % 1.0 == 0.0).all())
-        self._peaks = None
+        self._peaks: Any = None  # the load, if its peaks may be compared
         by_peaks = isinstance(load, LatencyLoad) and load.peak and load.pending
         if self._pairs and by_peaks and weights[slots].min() > LEAST:
             self._peaks = load
