@@ -11,7 +11,7 @@ ctypedef Py_ssize_t[64] Drawn  # BLOCK of them
 ctypedef double[64] Loads
 
 cdef object NOTHING
-cdef Py_ssize_t BLOCK, SPARSE, REPEATS
+cdef Py_ssize_t BITS, BLOCK, SPARSE, REPEATS
 cdef double UNIT, SURE, INFINITE, CLOSE, LOW, HIGH, LEAST
 
 @cython.final

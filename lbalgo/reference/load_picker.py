@@ -139,10 +139,11 @@ class LoadPicker:
         self._pairs = self.choices == 2 < self.count
         self._brief = False
         if self._pairs and isinstance(load, InFlightCounts) and self._top < 2 * len(view) + SPARSE:
-            hold(load, self._top)
+            hold(load, self._top)  # pyright: ignore[reportArgumentType]  # of whichever twin
             self._brief = bool((np.ldexp(weights, BITS) % 1.0 == 0.0).all())
         self._peaks: Any = None  # the load, if its peaks may be compared
-        by_peaks = isinstance(load, LatencyLoad) and load.peak and load.pending
+        given: Any = load
+        by_peaks = isinstance(load, LatencyLoad) and given.peak and given.pending
         if self._pairs and by_peaks and weights[slots].min() > LEAST:
             self._peaks = load
         self._ahead, self._one, self._two = 0, 0, 0
