@@ -73,7 +73,7 @@ class Picked:
     def started(self, row: int, cost: float, now: float) -> None:
         self.two.started(row)
 
-    def finished(self, row: int, outcome: Any, latency: Any, now: float) -> None:
+    def finished(self, row: int, outcome: Any, latency: Any, now: float, cost: float) -> None:
         self.two.finished(row)
 
     def advance(self, now: float) -> None:
