@@ -26,7 +26,7 @@ cdef class TicketPicker:
     cdef bint _xxh64
     cdef bint _in_step  # states go by one, and turns are the structure's own
     cdef Py_ssize_t _turn, _turns  # the next of those that are decided, and their number
-    cdef uint64_t _due  # where the cursor stands if nobody has moved it
+    cdef uint64_t _due, _step  # where the cursor stands if nobody has moved it; what every turn moves it by, or 0
     cdef const int32_t *_queue  # whom they are decided to
     cdef uint64_t[80] _states  # of TURNS, and as many more as a structure may find beyond them
     cdef int32_t[80] _served
@@ -61,6 +61,7 @@ cdef extern from *:
 ctypedef object (*Serving)(TicketPicker, object)
 
 cdef extern from "short_entry.h":
+    object item "lbalgo_item" (void *items, Py_ssize_t at)
     void short_entry(object kind, const char *name, Serving serve) noexcept
 
 cdef object serve(TicketPicker picker, object key)

@@ -43,4 +43,11 @@ static void lbalgo_shorten(PyObject *type, const char *name, lbalgo_serving serv
 
 #define short_entry(type, name, serve) lbalgo_shorten((PyObject *)(type), name, (lbalgo_serving)(serve))
 
+/* An item of a tuple that is there, without the question whether it is one. */
+static inline PyObject *lbalgo_item(void *tuple, Py_ssize_t at) {
+    PyObject *item = PyTuple_GET_ITEM((PyObject *)tuple, at);
+    Py_INCREF(item);
+    return item;
+}
+
 #endif

@@ -89,6 +89,7 @@ class TicketPicker:
         self.cursor = cursor
         self._xxh64 = source == KEYED and hasher.kind == XXH64  # type: ignore[union-attr]
         self._in_step = source == COUNTER and not thin and isinstance(structure, Period)
+        self._step = 1 if self._in_step else GAMMA if source != COUNTER else 0  # 0: strides, of no one width
         self._turn, self._turns, self._due = 0, 0, 0
         self.plain = True
         self.able = bool(view.eligible.any())
@@ -119,7 +120,9 @@ class TicketPicker:
         return self._serve(key)
 
     def _serve(self, key: Any) -> Any:
-        return self.backends[self._next(key)]
+        if not cython.compiled:
+            return self.backends[self._next(key)]
+        return item(cython.cast(cython.p_void, self.backends), self._next(key))  # type: ignore[name-defined]  # noqa: F821
 
     def _next(self, key: Any) -> int:
         """The slot of this key, or of the next ticket, which is spent; what a compiled balancer calls."""
@@ -152,7 +155,7 @@ class TicketPicker:
         if unlikely(self._turn == self._turns or self.cursor.state != self._due):  # type: ignore[name-defined]  # noqa: F821
             self._look_ahead()
         turn: int = self._turn
-        self._due = self._due + 1 if self._in_step else self._states[turn]  # type: ignore[attr-defined]
+        self._due = self._due + self._step if self._step else self._states[turn]  # type: ignore[attr-defined]
         self.cursor.state = self._due
         self._turn = turn + 1
         return self._queue[turn]  # type: ignore[no-any-return]
