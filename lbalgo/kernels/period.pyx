@@ -65,13 +65,15 @@ cdef class Period(Structure):
         self.size = cnp.PyArray_DIM(given, 0)
         self.inverse = <uint64_t>-1 // <uint64_t>self.size
         self.slots = places
-        self.owners = <int32_t *>malloc(4 * self.size)
+        self.span = self.size * max(1, LEAST // self.size)
+        self.owners = <int32_t *>malloc(4 * self.span)
         self.places = <int32_t *>malloc(4 * self.size)
         self.first = <int32_t *>calloc(places + 2, 4)
         if self.owners == NULL or self.places == NULL or self.first == NULL:
             raise MemoryError
+        for i in range(self.span):
+            self.owners[i] = source[i % self.size]
         for i in range(self.size):
-            self.owners[i] = source[i]
             self.first[source[i] + 2] += 1
         for i in range(2, places + 2):
             self.members += self.first[i] > 0

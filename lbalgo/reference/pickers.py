@@ -167,8 +167,8 @@ class TicketPicker:
         if self._in_step:
             period: Period = self.structure  # type: ignore[assignment]
             left: int = WORD - self._due
-            self._turn = 0 if ended and self._turn == period.size else period.place(self._due)  # type: ignore[attr-defined]
-            self._turns = period.size if left >= period.size else min(period.size, self._turn + left + 1)
+            self._turn = 0 if ended and self._turn == period.span else period.place(self._due)  # type: ignore[attr-defined]
+            self._turns = period.span if left >= period.span else min(period.span, self._turn + left + 1)  # type: ignore[attr-defined]
             self._queue = period.owners  # type: ignore[attr-defined]
         else:
             self._turn, self._turns, self._queue = 0, 0, self._served  # type: ignore[attr-defined]
