@@ -99,7 +99,8 @@ class C3:
     ConfigError : a parameter is out of its range; by the live load, for a report that is no `Feedback`.
 
     Feedback comes in by ``balancer.report(id, Feedback(queue, service_time))``, response times by the leases. The score
-    is also a load of its own: ``PowerOfTwo(load=C3())``.
+    is also a load of its own: ``PowerOfTwo(load=C3())``. A request counts as one, whatever it costs, as in the queues
+    that servers tell.
 
     Costs: build O(N), pick O(N), or O(choices ** 2) where there are fewer, memory 64 bytes a backend and 200 of the
     load, disruption does not apply.

@@ -68,6 +68,7 @@ class JoinIdleQueue:
 
     Picking never changes the load: the caller accounts, a `Balancer` for instance. A key is accepted and ignored.
     `walk` is the idle as they would be picked, then the others in draws of `choices`. Load and cursor are handed on.
+    A request counts as one, whatever it costs.
 
     Costs: build O(N), pick O(1) while most are idle, else O(N), memory 64 bytes a backend, disruption does not apply.
     Source: Lu, Xie, Kliot, Geller, Larus, Greenberg, Performance Evaluation 68, 2011.

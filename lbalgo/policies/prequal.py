@@ -66,6 +66,7 @@ class Prequal:
 
     Picking never changes the pool: the caller accounts, a `Balancer` for instance. A key is accepted and ignored.
     `walk` is by the rule, then the unprobed as drawn by weight, then the averse. The pool and the cursor are handed on.
+    A request counts as one, whatever it costs: servers answer with how many they have.
 
     Costs: build O(N), pick O(pool log pool), memory 64 bytes a backend and 200 a probe, disruption does not apply.
     Source: Wydrowski, Kleinberg, Rumble, Archer, "Load is not what you should balance", NSDI 2024.

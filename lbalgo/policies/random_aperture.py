@@ -61,7 +61,7 @@ class RandomAperture:
 
     Picking never changes the load: the caller accounts, a `Balancer` for instance. A key is accepted and ignored.
     `walk` is the aperture in draws of `choices`, then the others in the client's order. Width, mean, counts and cursor
-    are handed on; the width is `picker.load.width`.
+    are handed on; the width is `picker.load.width`. A request counts as one, whatever it costs.
 
     Costs: build O(N log N), pick O(width), memory 64 bytes a backend. Disruption: who joins or leaves takes one place
     of the order.

@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -10,13 +11,21 @@ import lbalgo as lb
 from lbalgo import plotting
 from lbalgo.cli import main
 from lbalgo.sim import (
+    Bimodal,
+    Board,
+    Bursts,
     Cold,
     FailFast,
+    Hedge,
     HotKey,
     Join,
+    KeySequence,
     Leave,
+    Pareto,
     Poisson,
+    Probes,
     Scenario,
+    Servers,
     Trace,
     read_toml,
     read_trace,
@@ -72,6 +81,51 @@ def test_table_json_and_figure(capsys, tmp_path):
     assert told["seed"] == 5 and len(told["runs"]) == 2
     assert told["runs"][0]["mean"] == run(read_toml(TEXT).but(seed=5)).mean
     assert command(capsys, PATH, "--runs", 3)[1].count("±") == 10
+
+
+MORE = """
+policy = "Prequal"
+servers = [{ count = 3, slots = 2, sharing = true }]
+duration = 60
+arrivals = { type = "Bursts", rates = [1, 5], stays = [5, 2] }
+service = { type = "Pareto", mean = 0.2, shape = 2.2 }
+costs = { type = "Bimodal", short = 1, long = 9, share = 0.1 }
+keys = { type = "KeySequence", keys = ["a", "b", "a"] }
+hedge = { after = 1.5, independent = true }
+probes = { delay = 0.01, says = "probe" }
+histogram = true
+"""
+
+
+def test_everything_else_can_be_said_in_a_file_too():
+    scenario = read_toml(MORE)
+    assert scenario == Scenario(
+        lb.Prequal(),
+        Servers(3, slots=2, sharing=True),
+        Bursts((1, 5), (5, 2)),
+        60,
+        Pareto(0.2, 2.2),
+        costs=Bimodal(1, 9, 0.1),
+        keys=KeySequence(("a", "b", "a")),
+        hedge=Hedge(1.5, independent=True),
+        probes=Probes(0.01),
+        histogram=True,
+    )
+    assert run(scenario).histogram is not None
+    board = TEXT[: TEXT.index("[[signals]]")] + "[board]\nperiod = 2.0\ndelay = 0.5\n"
+    assert read_toml(board).board == Board(2.0, 0.5)
+    said = set(re.findall(r"^(?:\[\[|\[)?(\w+)", TEXT + MORE + board, re.MULTILINE))
+    elsewhere = {"network", "checks", "panic_below", "rows", "seed"}  # a file with the first two is in test_network
+    assert {each.name for each in fields(Scenario)} <= said | elsewhere
+
+
+def test_progress_is_shown_to_a_person(capsys, monkeypatch):
+    assert "%" not in command(capsys, PATH)[2]
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    err = command(capsys, PATH, "--runs", 2)[2]
+    assert "run 1 of 2: 100 %" in err
+    assert "run 2 of 2: " in err
+    assert err.endswith("\r\x1b[K")
 
 
 def test_nothing_that_json_does_not_know(capsys, tmp_path):
