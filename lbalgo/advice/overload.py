@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from lbalgo.advice.setup import Setup, kind_of
 from lbalgo.findings import Finding, Severity
 
-BOUNDS = ("AdaptiveConcurrency", "AdaptiveThrottle", "Limits", "Shedding")
+BOUNDS = ("AdaptiveConcurrency", "AdaptiveThrottle", "Limits", "RateControl", "Shedding")
 BUDGETS = ("RetryBudget", "RetryConcurrency", "RetryQuota")
 SLOTS = {"haproxy": "maxconn", "nginx": "max_conns"}  # the limit of one server
 LEAST_K = 1.3  # of AdaptiveThrottle; below, a backend that is merely bursty is throttled for good

@@ -16,6 +16,7 @@ from lbalgo.gates.hedging import Hedging
 from lbalgo.gates.jet import Jet
 from lbalgo.gates.limits import Limits
 from lbalgo.gates.queueing import Order, Queue
+from lbalgo.gates.rate_control import RateControl
 from lbalgo.gates.request_keys import attribute_key, cookie_value, header_key
 from lbalgo.gates.retry_budget import RetryBudget, RetryConcurrency, RetryQuota
 from lbalgo.gates.second_chance import SecondChance
@@ -45,6 +46,7 @@ __all__ = [
     "Limits",
     "Order",
     "Queue",
+    "RateControl",
     "Reason",
     "Request",
     "RetryBudget",

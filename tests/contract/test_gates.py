@@ -15,6 +15,7 @@ from lbalgo.gates import (
     Hedging,
     Limits,
     Queue,
+    RateControl,
     RetryBudget,
     RetryConcurrency,
     RetryQuota,
@@ -56,6 +57,11 @@ class TestHedging(GateContract):
 class TestAdaptiveThrottle(GateContract):
     def gate(self):
         return AdaptiveThrottle(1.5, 10.0, 10)
+
+
+class TestRateControl(GateContract):
+    def gate(self):
+        return RateControl(1.0, 2.0, 0.5)
 
 
 class TestVegas(GateContract):

@@ -21,6 +21,7 @@ from lbalgo.gates import (
     Limits,
     Order,
     Queue,
+    RateControl,
     Reason,
     Request,
     RetryBudget,
@@ -44,6 +45,7 @@ MAKERS = {
     "vegas": lambda: AdaptiveConcurrency(Vegas(initial=3), 1.0, 1),
     "gradient": lambda: AdaptiveConcurrency(Gradient2(initial=3, least=2), 1.0, 1),
     "aimd": lambda: AdaptiveConcurrency(AIMD(initial=3, least=2), 1.0, 1),
+    "rates": lambda: RateControl(1.0, 2.0),
     "shedding": Shedding,
     "several": lambda: Gates([RetryBudget(), Limits(3), AdaptiveThrottle()]),
 }
@@ -657,6 +659,14 @@ HEDGING = ("ratio", "min_per_second", "min_delay", "min_samples", "window")
         ("timeout", lambda: AIMD(timeout=0.0)),
         *(("probe", lambda x=x: Vegas(probe=x)) for x in (-1, 1.5)),
         ("seed", lambda: Vegas(seed=-1)),
+        *(
+            (n, lambda n=n, x=x: RateControl(**{n: x}))
+            for n in ("interval", "initial", "least", "backoff", "growth", "step", "hysteresis")
+            for x in (-1.0, NAN, "1", None)
+        ),
+        ("initial", lambda: RateControl(initial=1.0, least=2.0)),
+        ("backoff", lambda: RateControl(backoff=1.0)),
+        ("outcome", lambda: RateControl().finished(0.0, Request("a"), "success")),
         ("tolerance", lambda: Gradient2(tolerance=0.9)),
         ("queue", lambda: Gradient2(queue=-1)),
         *(("smoothing", lambda x=x: Gradient2(smoothing=x)) for x in (0.0, 1.1)),
