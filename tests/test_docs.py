@@ -65,6 +65,7 @@ def test_pages(path, tmp_path, monkeypatch):
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=page_id)
 def test_notebooks(path, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    plt.close("all")
     plt.switch_backend("template")  # draws nothing, so that show() has nothing to say; the docs build draws
     notebook = json.loads(path.read_text(encoding="utf-8"))
     names = {"__name__": "__main__"}
@@ -72,6 +73,8 @@ def test_notebooks(path, tmp_path, monkeypatch):
         if cell["cell_type"] == "code":
             assert not cell["outputs"], "outputs are made by running, not kept"
             exec(compile("".join(cell["source"]), f"{path.name}, cell {number}", "exec"), names)
+    assert plt.get_fignums(), "a notebook draws"
+    plt.close("all")
 
 
 def test_relative_links_lead_somewhere():
