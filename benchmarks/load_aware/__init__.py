@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 
 from benchmarks.figure import Figure
-from benchmarks.load_aware import chances, fleets, information, queues
+from benchmarks.load_aware import attempts, chances, fleets, information, queues
 
 FIGURES: tuple[Callable[[bool], Iterable[Figure]], ...] = (
     queues.supermarket,
@@ -17,6 +17,9 @@ FIGURES: tuple[Callable[[bool], Iterable[Figure]], ...] = (
     fleets.sinkhole,
     fleets.slow_server,
     fleets.prequal,
+    attempts.hedges,
+    attempts.budgets,
+    attempts.throttling,
     chances.balls,
     chances.weights,
     chances.ranks,
