@@ -124,14 +124,15 @@ class RandomAperture:
 
     def _order(self, picker: WalkedPicker[Any], ticket: int) -> Iterator[int]:
         load: BandLoad = picker.load
-        within, beyond = picker.own[: load.width], picker.own[load.width :]
+        width = load.width
+        within = picker.own[:width]
         while within:
             group = []
             for _ in range(min(self.choices, len(within))):
                 group.append(within.pop(picker.drawn(within, ticket)))
                 ticket = mix64(ticket ^ WORD)
             yield from sorted(group, key=lambda slot: (load.at(picker.lanes[slot]) + 1.0) / picker.weights[slot])
-        yield from beyond
+        yield from picker.own[width:]  # beyond: only where all within are excluded
 
 
 class BandLoad:
