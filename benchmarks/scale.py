@@ -7,7 +7,8 @@ which shows as an exponent of up to 0.7 where the steps are constant but each go
 
 Memory is what the resident size of a process of its own grows by, beside the least bytes that hold the same facts:
 places and owners for a ring, an owner for each position of a table, a threshold and an alias for each backend, a
-counter for each load; a reference to each backend on top is in none of them.
+counter for each load; a reference to each backend on top is in none of them. What is claimed is read from the policies'
+docstrings; their T are the points of a ring, W the turns of a period, M the positions of a table.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import gc
 import itertools
 import math
 import multiprocessing
+import re
 import sys
 from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor
@@ -26,6 +28,8 @@ from time import perf_counter_ns
 from typing import Any
 
 import lbalgo as lb
+from lbalgo.loads import Reported
+from lbalgo.scores import LeastLoad
 
 from .scalar import KEYS
 
@@ -40,34 +44,106 @@ POINTS = 100  # of a backend on a ring
 
 @dataclass(frozen=True)
 class Claim:
-    """A policy, the growth that its docstring claims for pick and build, and the least bytes over N backends."""
+    """A policy whose docstring claims something, and the least bytes over N backends.
+
+    Where the docstring has one claim of a pick for some loads and another "else", `other` says that it is that.
+    """
 
     policy: Any
-    pick: str
-    build: str
     least: Callable[[int], int]
     keyed: bool = True
+    other: bool = False
+
+    @property
+    def pick(self) -> str:
+        """The growth of a pick as the docstring has it."""
+        return claimed(self.policy, "pick", self.other)
+
+    @property
+    def build(self) -> str:
+        """The growth of a build as the docstring has it."""
+        return claimed(self.policy, "build")
 
 
+ORDER = r"O\((?:[^()]|\([^()]*\))*\)"
+
+
+def claimed(policy: Any, what: str, other: bool = False) -> str:
+    """The O(...) that a docstring's costs name for a pick or a build, that of the base policy where it says so.
+
+    Raises
+    ------
+    LookupError : the docstring claims neither.
+    """
+    costs = re.search(r"Costs: .*?(?=\n    Source:|\Z)", policy.__doc__, re.DOTALL)
+    text = " ".join(costs[0].split()) if costs else ""
+    found = re.search(rf"\b{what} " + (rf"{ORDER}[^,;]* and ({ORDER}) else" if other else f"({ORDER})"), text)
+    if found:
+        return found[1]
+    if (
+        what == "build"
+        and "the rule's" in text
+        and (of_rule := re.search(f"Costs: ({ORDER}) a pool", policy.rule.__doc__))
+    ):
+        return of_rule[1]
+    if hasattr(policy, "policy") and "the base policy" in text:
+        return claimed(policy.policy, what, other)
+    raise LookupError(f"{type(policy).__name__} says nothing of a {what}: {text!r}")
+
+
+def turn(policy: Any, least: Callable[[int], int]) -> Claim:
+    """A policy that needs no key."""
+    return Claim(policy, least, keyed=False)
+
+
+def part(rule: Any) -> Claim:
+    """Two choices of the part of the pool that a rule gives a client, which does not grow."""
+    return turn(lb.Subset(lb.PowerOfTwo(), rule), lambda n: 20 * rule.size)
+
+
+def table(size: int) -> Callable[[int], int]:
+    """The least bytes of a table: an owner for each position."""
+    return lambda n: size * (2 if n <= 65_536 else 4)
+
+
+TOLD = Reported(blackout=0.0)
+RULES = (
+    lb.RandomSubset(),
+    lb.DeterministicSubset(),
+    lb.Ringsteady(),
+    lb.Rocksteadier(),
+    lb.Aperture(clients=50, client=1),
+)
 CLAIMS = {
-    f"Maglev, M = {TABLE}": Claim(lb.Maglev(TABLE), "1", "M log M", lambda n: TABLE * (2 if n <= 65_536 else 4)),
-    f"Maglev, M = {LARGE}": Claim(lb.Maglev(LARGE), "1", "M log M", lambda n: LARGE * (2 if n <= 65_536 else 4)),
-    f"RingHash, {POINTS} N points": Claim(
-        lb.RingHash(points=POINTS, max_points=2**24), "1", "N", lambda n: n * POINTS * 12
-    ),
-    "Rendezvous": Claim(lb.Rendezvous(), "N", "N", lambda n: 8 * n),
-    "Jump": Claim(lb.Jump(), "log N", "N", lambda n: n),
-    "JumpBack": Claim(lb.JumpBack(), "1", "N log N", lambda n: 4 * n),
-    "MultiProbe": Claim(lb.MultiProbe(), "1", "N log N", lambda n: 12 * n),
-    "BoundedLoad(Maglev)": Claim(lb.BoundedLoad(lb.Maglev(TABLE)), "N", "M log M", lambda n: TABLE * 4 + 16 * n),
-    "RoundRobin": Claim(lb.RoundRobin(), "1", "N", lambda n: 4 * n, keyed=False),
-    "WeightedRoundRobin": Claim(lb.WeightedRoundRobin(), "1", "N", lambda n: 4 * n, keyed=False),
-    "Random": Claim(lb.Random(), "1", "N", lambda n: 12 * n, keyed=False),
-    "LeastLoaded": Claim(lb.LeastLoaded(), "log N", "N", lambda n: 16 * n, keyed=False),
-    "LeastLoaded by PeakEwma": Claim(lb.LeastLoaded(load=lb.PeakEwma()), "N", "N", lambda n: 32 * n, keyed=False),
-    "PowerOfTwo": Claim(lb.PowerOfTwo(), "1", "N", lambda n: 20 * n, keyed=False),
-    "PowerOfTwo by PeakEwma": Claim(lb.PowerOfTwo(load=lb.PeakEwma()), "1", "N", lambda n: 44 * n, keyed=False),
-    "ByZone(RoundRobin)": Claim(lb.ByZone(lb.RoundRobin(), zone="a"), "1", "N", lambda n: 4 * n, keyed=False),
+    f"Maglev, M = {TABLE}": Claim(lb.Maglev(TABLE), table(TABLE)),
+    f"Maglev, M = {LARGE}": Claim(lb.Maglev(LARGE), table(LARGE)),
+    f"RingHash, {POINTS} N points": Claim(lb.RingHash(points=POINTS, max_points=2**24), lambda n: n * POINTS * 12),
+    "Rendezvous": Claim(lb.Rendezvous(), lambda n: 8 * n),
+    "Jump": Claim(lb.Jump(), lambda n: n),
+    "JumpBack": Claim(lb.JumpBack(), lambda n: 4 * n),
+    "MultiProbe": Claim(lb.MultiProbe(), lambda n: 12 * n),
+    f"StableTable, M = {TABLE}": Claim(lb.StableTable(TABLE), lambda n: 2 * table(TABLE)(n)),
+    "BoundedLoad(Maglev)": Claim(lb.BoundedLoad(lb.Maglev(TABLE)), lambda n: TABLE * 4 + 16 * n),
+    "HotKeySpread(Maglev)": Claim(lb.HotKeySpread(lb.Maglev(TABLE)), table(TABLE)),
+    "TopK(Maglev)": Claim(lb.TopK(lb.Maglev(TABLE)), table(TABLE)),
+    "RoundRobin": turn(lb.RoundRobin(), lambda n: 4 * n),
+    "WeightedRoundRobin": turn(lb.WeightedRoundRobin(), lambda n: 4 * n),
+    "WeightedByReport": turn(lb.WeightedByReport(), lambda n: 12 * n),
+    "Random": turn(lb.Random(), lambda n: 12 * n),
+    "LeastConnections": turn(lb.LeastConnections(), lambda n: 16 * n),
+    "LeastLoaded": turn(lb.LeastLoaded(), lambda n: 16 * n),
+    "LeastLoaded by PeakEwma": Claim(lb.LeastLoaded(load=lb.PeakEwma()), lambda n: 32 * n, keyed=False, other=True),
+    "PowerOfTwo": turn(lb.PowerOfTwo(), lambda n: 20 * n),
+    "PowerOfTwo by PeakEwma": turn(lb.PowerOfTwo(load=lb.PeakEwma()), lambda n: 44 * n),
+    "AdaptiveChoices, nothing told": turn(lb.AdaptiveChoices(TOLD, 1.0), lambda n: 28 * n),
+    "JoinIdleQueue, all idle": turn(lb.JoinIdleQueue(), lambda n: 16 * n),
+    "Prequal, nobody probed": turn(lb.Prequal(), lambda n: 12 * n),
+    "RandomAperture": turn(lb.RandomAperture(), lambda n: 8 * n),
+    "C3": turn(lb.C3(), lambda n: 40 * n),
+    "ByScore(LeastLoad)": turn(lb.ByScore([LeastLoad()]), lambda n: 4 * n),
+    "ByPriority(RoundRobin)": turn(lb.ByPriority(lb.RoundRobin()), lambda n: 4 * n),
+    "ByZone(RoundRobin)": turn(lb.ByZone(lb.RoundRobin(), zone="a"), lambda n: 4 * n),
+    **{f"Subset(PowerOfTwo), {type(rule).__name__}": part(rule) for rule in RULES},
 }
 
 
@@ -151,8 +227,8 @@ def line(name: str, points: list[Point], bytes_held: int | None) -> str:
     claim, last = CLAIMS[name], points[-1]
     memory = "" if bytes_held is None else f"{bytes_held / 1e6:>9,.1f} MB{claim.least(last.n) / 1e6:>9,.1f} MB"
     return (
-        f"{name:<26}{last.pick:>11,.0f} ns N^{slope(points, 'pick'):<5.2f}{claim.pick:<7}"
-        f"{last.build / 1e6:>9,.1f} ms N^{slope(points, 'build'):<5.2f}{claim.build:<8}{memory}"
+        f"{name:<39}{last.pick:>11,.0f} ns N^{slope(points, 'pick'):<6.2f}{claim.pick:<18}"
+        f"{last.build / 1e6:>9,.1f} ms N^{slope(points, 'build'):<6.2f}{claim.build:<15}{memory}"
     )
 
 
@@ -160,14 +236,22 @@ def plot(found: dict[str, list[Point]], path: str) -> None:
     """Cost curves over N: a pick, a build."""
     import matplotlib.pyplot as plt
 
-    figure, axes = plt.subplots(1, 2, figsize=(13, 6), layout="constrained")
+    figure, axes = plt.subplots(1, 2, figsize=(15, 10), layout="constrained")
     for axis, of, title in zip(axes, ("pick", "build"), ("ns a pick", "ns a build"), strict=True):
         for at, (name, points) in enumerate(found.items()):
-            style = "-" if at < 10 else "--"  # there are ten colours
-            axis.loglog([p.n for p in points], [getattr(p, of) for p in points], style, marker="o", label=name)
+            style = ("-", "--", ":", "-.")[at // 10 % 4]  # there are ten colours
+            axis.loglog(
+                [p.n for p in points],
+                [getattr(p, of) for p in points],
+                style,
+                marker="o",
+                label=f"{name}: {CLAIMS[name].pick}, {CLAIMS[name].build}",
+            )
         axis.set(xlabel="backends", title=title)
         axis.grid(alpha=0.3)
-    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
+    figure.legend(
+        *axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, title="claimed of a pick and a build"
+    )
     figure.savefig(path)
 
 

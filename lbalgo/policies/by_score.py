@@ -88,7 +88,7 @@ class ByScore:
 
     It is no plain data: scorers are objects, and may look at what is alive.
 
-    Costs: a pick O(N) a scorer and O(N log N); build O(N).
+    Costs: build O(N), pick O(N log N), and O(N) a scorer.
     Source: Kubernetes scheduler; Gateway API inference extension.
 
     Examples

@@ -69,8 +69,8 @@ class HotKeySpread:
     The sketch (`picker.sketch`) is handed on from picker to picker; the caller feeds it. Other combinators go inside:
     this one is outermost. Without a key, or with a cold one, a pick is the base policy's.
 
-    Costs: pick as the base policy and 0.5 us, of a hot key a walk of `width` steps more, 2 to 5 us; memory 300 bytes a
-    counter.
+    Costs: build as the base policy; pick as the base policy and 0.5 us, of a hot key a walk of `width` steps more, 2 to
+    5 us; memory 300 bytes a counter.
     Source: after Nasir et al., ICDE 2016.
 
     Examples

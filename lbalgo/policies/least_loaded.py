@@ -126,7 +126,7 @@ class LeastConnections:
     ------
     ConfigError : `ties` is no member of `Ties`.
 
-    Costs, walk, keys and accounting: as `LeastLoaded`.
+    Costs: build O(N), pick O(log N). Memory, walk, keys and accounting are as with `LeastLoaded`.
     Source: the "leastconn" or "least_conn" of HAProxy and nginx, with the score (requests + 1) / weight.
 
     Examples

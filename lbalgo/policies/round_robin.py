@@ -46,7 +46,7 @@ class RoundRobin:
     A backend with a factor below 1 (slow start) is served in that fraction of its turns. A key is accepted and ignored,
     so that one call site serves every policy.
 
-    Costs: as `WeightedRoundRobin` with equal weights. `shares` is exact for the sequence.
+    Costs: build O(N), pick O(1), else as `WeightedRoundRobin` with equal weights. `shares` is exact for the sequence.
     Source: Nagle, "On Packet Switches with Infinite Storage", RFC 970, 1985.
 
     Examples
