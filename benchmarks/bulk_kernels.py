@@ -33,11 +33,12 @@ POINTS = (1_000, 100_000, 1_000_000)
 LOOP = "C loop"
 CLOCK, FEW = "100 ns by the clock", "{}, 16 tickets, the call"
 PICK = "Rendezvous of equal weights, N={}, the pick: {}"
+THINNED = "Rendezvous of equal weights, N={}, one ejected, one warming, the pick: {}"
 MOST = {"avx2": (1 / 4.5, 1 / 1.7), "avx512": (1 / 7, 1 / 4.5)}  # jump, rendezvous
 
 BARS = (
-    *[Bar(TABLE.format(size), NUMPY.format(size), 0.30) for size in SIZES],
-    *[Bar(TABLE.format(size), STREAM, 4.0) for size in SIZES],
+    *[Bar(table.format(size), NUMPY.format(size), 0.30) for table in (TABLE, WIDER) for size in SIZES],
+    *[Bar(table.format(size), STREAM, 4.0) for table in (TABLE, WIDER) for size in SIZES],
     *[Bar(RING.format(points), SEARCH.format(points), 1 / 12) for points in POINTS],
     *[Bar(JUMP.format(name), JUMP.format(LOOP), MOST[name][0]) for name in lanes.levels()[1:]],
     *[Bar(RACE.format(name), RACE.format(LOOP), MOST[name][1]) for name in lanes.levels()[1:]],
@@ -46,6 +47,11 @@ BARS = (
     *[
         Bar(PICK.format(n, "avx512"), XXH64, most)
         for n, most in ((100, 2.5), (1000, 10.0))
+        if "avx512" in lanes.levels()
+    ],
+    *[
+        Bar(THINNED.format(n, "avx512"), PICK.format(n, "avx512"), 1.3)
+        for n in (100, 1000)
         if "avx512" in lanes.levels()
     ],
 )
@@ -85,12 +91,15 @@ def cases() -> list[Case]:
         out.append(statement(FEW.format(type(policy).__name__), "f(t)", f=pick_many, t=tickets[:16].copy()))
     out.append(over_keys(XXH64, "f(k)", [key.encode() for key in KEYS], f=xxhash.xxh64_intdigest))
     for n in (100, 1000):
-        pick = lb.Rendezvous().build([f"b{i}" for i in range(n)]).pick
-        whole = over_keys("", "f(k)", KEYS, f=pick)
-        out += [
-            Case(PICK.format(n, name), partial(at_level, name, partial(whole.run, 1)), len(KEYS))
-            for name in lanes.levels()
-        ]
+        view = lb.View.of([f"b{i}" for i in range(n)])
+        ill = {view.ids[3]: lb.State.UNHEALTHY}
+        thinned = lb.View.of(view.backends, factors={view.ids[5]: 0.1}, states=ill)
+        for label, members in ((PICK, view), (THINNED, thinned)):
+            whole = over_keys("", "f(k)", KEYS, f=lb.Rendezvous().build(members).pick)
+            out += [
+                Case(label.format(n, name), partial(at_level, name, partial(whole.run, 1)), len(KEYS))
+                for name in lanes.levels()
+            ]
     return out
 
 
