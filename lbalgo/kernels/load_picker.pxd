@@ -4,6 +4,8 @@ from lbalgo.kernels.alias cimport AliasTable
 from lbalgo.kernels.estimated_loads cimport LatencyLoad
 from lbalgo.kernels.hashing cimport GAMMA, WORD, c_mix64 as mix64
 from lbalgo.kernels.loads cimport InFlightCounts, LoadState
+from lbalgo.kernels.levels cimport Levels
+from lbalgo.kernels.order cimport Order
 from lbalgo.kernels.structure cimport Cursor
 from lbalgo.kernels.tournament cimport Tournament
 
@@ -38,7 +40,7 @@ cdef class LoadPicker:
     cdef int64_t[::1] _rows
     cdef double[::1] _weights
     cdef readonly double margin
-    cdef readonly Tournament order
+    cdef readonly Order order
     cdef inline object _serve(self)
     @cython.locals(slot=Py_ssize_t)
     cdef Py_ssize_t _next(self) except -1

@@ -1,15 +1,7 @@
-from typing import final
-
 from lbalgo.kernels.loads import InFlightCounts
+from lbalgo.kernels.order import Order
 from lbalgo.types import F64, I64
 
-@final
-class Tournament:
+class Tournament(Order):
     def __init__(self, load: InFlightCounts, rows: I64, weights: F64, first: bool) -> None: ...
-    @property
-    def load(self) -> InFlightCounts: ...
-    @property
-    def first(self) -> bool: ...
-    @property
-    def count(self) -> int: ...
     def check_invariants(self) -> None: ...

@@ -5,8 +5,8 @@ share of the work would be if it got this request too. The margin is the load's:
 the request is thought of already. The least score wins. Either all eligible backends are compared, or `choices`
 distinct ones drawn by weight; a pool no larger than `choices` is always compared whole.
 
-Of mere counts the least is found by a `Tournament`, in O(log N); other loads change as time passes, and are read one
-by one.
+Of mere counts the least is found by `Levels` or a `Tournament`, in O(log N); other loads change as time passes, and are
+read one by one.
 
 Scores are compared as what they are, correctly rounded quotients of doubles. Rounding is monotone, so the order is
 total, no backend is passed over for one whose true score is greater by more than 2**-52 of it, and true ties (1 + 1
@@ -43,7 +43,9 @@ if not cython.compiled:
     from lbalgo.reference.alias import AliasTable
     from lbalgo.reference.estimated_loads import LatencyLoad
     from lbalgo.reference.hashing import GAMMA, WORD, mix64
+    from lbalgo.reference.levels import Levels
     from lbalgo.reference.loads import InFlightCounts, LoadState
+    from lbalgo.reference.order import Order
     from lbalgo.reference.structure import Cursor
     from lbalgo.reference.tournament import Tournament
 
@@ -54,7 +56,7 @@ NOTHING = ()
 UNIT = 2.0**-53
 SURE = 1 + 2.0**-50  # a product with this is greater, whatever two roundings do
 INFINITE = float("inf")
-SPARSE = 1024  # rows beyond twice as many as backends, and this, are no case for a tournament, which has a map of them
+SPARSE = 1024  # rows beyond twice as many as backends, and this, are no case for an order, which has a map of them
 BLOCK = 64  # loads read at once, and most backends drawn and compared: as many as are kept on the C stack
 CLOSE = 2.0**-30  # products that may have been rounded 2**-40 apart are not compared where they are as close as this
 LOW, HIGH, LEAST = 1e-100, 1e100, 1e-30  # nor beyond these, or with such weights, for fear of numbers of fewer bits
@@ -132,10 +134,11 @@ class LoadPicker:
         self._slots, self._lanes, self._rows, self._weights = columns
         self._top = int(rows.max(initial=0))
         self.margin = load.margin
-        self.order = None
+        self.order: Order | None = None
         if isinstance(load, InFlightCounts) and choices >= len(slots) > 0 and self._top < 2 * len(view) + SPARSE:
             counted: Any = load
-            self.order = Tournament(counted, lanes[slots], weights[slots], first)
+            even = self.load.ones and bool((weights[slots] == weights[slots[0]]).all())
+            self.order = Levels(counted, lanes[slots], first) if even else self._tournament(counted)
         self._pairs = self.choices == 2 < self.count
         self._brief = False
         if self._pairs and isinstance(load, InFlightCounts) and self._top < 2 * len(view) + SPARSE:
@@ -149,6 +152,10 @@ class LoadPicker:
         self._ahead, self._one, self._two = 0, 0, 0
         if self._pairs:
             self._look(cursor.state)
+
+    def _tournament(self, load: InFlightCounts) -> Tournament:
+        lanes, weights = np.asarray(self._lanes, dtype=np.int64), np.asarray(self._weights)
+        return Tournament(load, lanes, weights[np.asarray(self._slots)], self.first)
 
     def pick(self, key: Any = None, *, exclude: Container[str] = NOTHING) -> Any:
         """The backend of least score, of all or of those drawn; a key is accepted and ignored."""
@@ -211,6 +218,9 @@ class LoadPicker:
         if self.order is None:
             return self._least_read(ticket)
         place = self.order.least(ticket)
+        if place < 0:  # requests may cost more or less than 1 from now on
+            self.order = self._tournament(self.load)  # type: ignore[arg-type]
+            place = self.order.least(ticket)
         return place if self._whole else self._slots[place]
 
     def _lesser(self) -> int:

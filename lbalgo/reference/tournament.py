@@ -1,8 +1,7 @@
 """`Tournament`: who of many has the least in flight for its weight, kept up to date instead of looked for.
 
-A load that is a mere count changes only where a request begins or ends, and keeps a journal of that. A tree follows the
-journal: each node has eight children and knows the least score below it. A change climbs only as far as it matters: a
-score that is above a node's least before and after is nothing to the node.
+A tree follows the changes of counts (`Order`): each node has eight children and knows the least score below it. A
+change climbs only as far as it matters: a score that is above a node's least before and after is nothing to the node.
 
 Those tied are drawn by weight: a node also knows the weight of all below it that have its least score, and one mark,
 drawn in the weight of all that are tied, is followed down from the root. Weights are whole numbers here, 2**-40 of the
@@ -31,15 +30,15 @@ except ModuleNotFoundError:
 if not cython.compiled:
     from lbalgo.reference.hashing import GAMMA, WORD, mix64
     from lbalgo.reference.loads import InFlightCounts
+    from lbalgo.reference.order import Order
 
-JOURNAL = 256  # changes that the load remembers
 TRIES = 4  # places drawn before the tree is asked, where at least one in so many would be taken
 GREATEST = 1 << 40  # the greatest weight; of 2**20 backends the sum is still exact as a double, and fits 64 bits
 LOW, UNIT32, UNIT = (1 << 32) - 1, 2.0**-32, 2.0**-53
 INFINITE = float("inf")
 
 
-class Tournament:
+class Tournament(Order):
     """The least of counts; made by `LoadPicker`.
 
     Parameters
@@ -51,10 +50,7 @@ class Tournament:
     """
 
     def __init__(self, load: InFlightCounts, rows: Any, weights: Any, first: bool) -> None:
-        self.load, self.first, self.count = load, first, len(rows)
-        self._top = int(rows.max())
-        places = np.full(self._top + 1, -1, np.int64)
-        places[rows] = np.arange(self.count)
+        Order.__init__(self, load, rows, first)
         levels, total, size = [0], 0, self.count
         while size > 1 or total == 0:
             total += -(-size // 8) * 8
@@ -64,8 +60,6 @@ class Tournament:
         shares = np.zeros(total + 1, np.int64)
         shares[: self.count] = whole
         columns: Any = (
-            places,
-            rows.astype(np.int64),
             np.array(levels),
             weights.astype(np.float64),
             np.full(total + 1, INFINITE),
@@ -73,11 +67,9 @@ class Tournament:
         )
         if not cython.compiled:
             columns = [values.tolist() for values in columns]
-        self._places, self._rows, self._levels, self._weights, self._scores, self._shares = columns
+        self._levels, self._weights, self._scores, self._shares = columns
         self._height = len(levels)
-        self._straight = bool((rows == np.arange(self.count)).all())  # then a row is a place: one line less to read
         self._even = float(weights[0]) if bool((weights == weights[0]).all()) else 0.0  # what all weigh
-        self._seen, self._grown = 0, False
 
     def least(self, ticket: int) -> int:
         """The place of least score; those tied are drawn by the ticket (64 bits)."""
@@ -108,21 +100,11 @@ class Tournament:
             mark, place = rest, 8 * place + child
         return place
 
-    def _follow(self) -> None:
-        """Does what the journal says, or all anew where it says no more."""
-        load = self.load
-        if load.changes - self._seen > JOURNAL or not self._grown:
-            self._grow()
-        for change in range(self._seen, load.changes):
-            row = load.journal[change & 255]
-            if row > self._top:
-                continue
-            place = row if self._straight else self._places[row]
-            if place >= 0:
-                score = (load.read(row) + 1.0) / (self._even if self._even > 0.0 else self._weights[place])
-                if score != self._scores[place]:
-                    self._climb(place, score)
-        self._seen = load.changes
+    def _moved(self, place: int, row: int) -> None:
+        weight = self._even if self._even > 0.0 else self._weights[place]
+        score = (self.load.read(row) + 1.0) / weight
+        if score != self._scores[place]:
+            self._climb(place, score)
 
     def _climb(self, place: int, score: float) -> None:
         """A place has another score; what that makes of the nodes above."""
@@ -170,7 +152,6 @@ class Tournament:
             size = (size + 7) >> 3
             for place in range(size):
                 self._judge(level, place)
-        self._seen, self._grown = load.changes, True
 
     def check_invariants(self) -> None:
         """Raises AssertionError where the tree contradicts the loads or itself."""
