@@ -1,3 +1,4 @@
+cimport numpy as cnp
 from libc.stdint cimport int32_t, int64_t, uint64_t
 from lbalgo.kernels.structure cimport Structure
 
@@ -14,3 +15,9 @@ cdef class RendezvousRace(Structure):
     cdef const double *weights
     cdef const double *inverses
     cdef const int32_t *owners
+    cdef Py_ssize_t alike, rest  # racers of the weight that most have, and others; 0 where the race is even or uneven
+    cdef const uint64_t *their_salts
+    cdef const int32_t *their_places
+    cdef const int32_t *apart  # places of the others
+    cdef _part(self, cnp.ndarray salt, cnp.ndarray weight)
+    cdef Py_ssize_t best(self, Py_ssize_t winner, uint64_t ticket) noexcept nogil

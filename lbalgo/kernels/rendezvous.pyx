@@ -6,7 +6,8 @@ exact steps and IEEE + - * / only, falls strictly from one k to the next, and is
 
 * pruning: a backend whose (1 - u) / w is above the best score so far needs no logarithm. Stretch by stretch the least
   (1 - u) / w is scored first, so that few others are; a slack of 2**-50 covers the roundings of both bounds;
-* the even race: equal weights compare by k alone, with the same answers.
+* the even race: equal weights compare by k alone, with the same answers;
+* the race that is even but for a few: who wins the even race of those alike is scored, and compared with the few.
 
 Equal scores go to the larger k, equal k to the first id, which is the order the backends are given in. The races
 themselves are in `rendezvous_lanes.h` and `weighted_lanes.h`, at every SIMD level.
@@ -41,7 +42,10 @@ cdef extern from "weighted_lanes.h" nogil:
     double race_neg_log(uint64_t k) noexcept
     Py_ssize_t race_first(int level, const uint64_t *salts, const double *weights, const double *inverses,
                           Py_ssize_t size, uint64_t ticket) noexcept
+    Py_ssize_t race_rest(const uint64_t *salts, const double *weights, const double *inverses, const int32_t *apart,
+                         Py_ssize_t rest, Py_ssize_t winner, uint64_t ticket) noexcept
 cdef enum:
+    FEW = 8  # of so many racers one may weigh something else
     FAR = -900  # binades below the heaviest; below 2**-59 nobody can win, so that anything as small does as well
     WIDEST = 1 << 16  # exponents of weight x factor are within +-4300
 
@@ -87,15 +91,43 @@ cdef class RendezvousRace(Structure):
         self.slots = members
         self.even = bool((mantissa == mantissa[0]).all() and (power == power[0]).all())
 
+        if not self.even:
+            self._part(salt, weight)
+
+    cdef _part(self, cnp.ndarray salt, cnp.ndarray weight):
+        """Sets those apart who weigh not what most do, if they are few."""
+        usual = np.partition(weight, self.size // 2)[self.size // 2]
+        cdef cnp.ndarray others = np.flatnonzero(weight != usual).astype(np.int32)
+        if FEW * len(others) > self.size:
+            return
+        cdef cnp.ndarray places = np.flatnonzero(weight == usual).astype(np.int32)
+        cdef cnp.ndarray salts = salt[places]
+        self.columns += (others, places, salts)
+        self.alike, self.rest = len(places), len(others)
+        self.their_salts = <const uint64_t *>cnp.PyArray_DATA(salts)
+        self.their_places = <const int32_t *>cnp.PyArray_DATA(places)
+        self.apart = <const int32_t *>cnp.PyArray_DATA(others)
+
+    cdef Py_ssize_t best(self, Py_ssize_t winner, uint64_t ticket) noexcept nogil:
+        """The place of who wins the race, given that of who wins among those alike."""
+        return race_rest(self.salts, self.weights, self.inverses, self.apart, self.rest, winner, ticket)
+
     cdef Py_ssize_t lookup(self, uint64_t ticket) noexcept nogil:
         if self.even:
             return self.owners[race_even(lanes_in_use, self.salts, self.size, ticket)]
+        if self.rest:
+            return self.owners[self.best(
+                self.their_places[race_even(lanes_in_use, self.their_salts, self.alike, ticket)], ticket)]
         return self.owners[race_first(lanes_in_use, self.salts, self.weights, self.inverses, self.size, ticket)]
 
     cdef void fill(self, const uint64_t *tickets, int32_t *out, Py_ssize_t n) noexcept nogil:
         cdef Py_ssize_t i
         if self.even:
             race_even_many(lanes_in_use, self.salts, self.size, self.owners, tickets, out, n)
+        elif self.rest:
+            race_even_many(lanes_in_use, self.their_salts, self.alike, self.their_places, tickets, out, n)
+            for i in range(n):
+                out[i] = self.owners[self.best(out[i], tickets[i])]
         else:
             for i in range(n):
                 out[i] = <int32_t>self.lookup(tickets[i])

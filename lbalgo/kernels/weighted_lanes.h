@@ -15,6 +15,7 @@
 #define RACE_BOUNDS 128                   /* in a stretch */
 #define RACE_TOP 4503599627370495.5       /* 2**52 - 1/2: this less k is (1 - u) * 2**52 */
 #define RACE_SLACK 8.8817841970012523e-16 /* 2**-50 */
+#define RACE_WIDE 9.0949470177292824e-13  /* 2**-40 */
 
 /* Draws and bounds of up to RACE_BOUNDS racers, and the least bound. */
 static inline double race_bounds_portable(const uint64_t *salts, const double *inverses, ptrdiff_t n, uint64_t ticket,
@@ -120,6 +121,32 @@ static inline ptrdiff_t race_first(int level, const uint64_t *salts, const doubl
             j = LANES_CALL(level, race_next, bound, next, n, limit);
             next = j + 1;
         }
+    }
+    return winner;
+}
+
+/* Who wins where most weigh the same: the winner of those, or one of the rest, whose places are `apart`.
+ *
+ * -ln(u) is at most (1 - u) / u, so that mostly no logarithm is needed to see that nobody else can win. The slack of that
+ * limit is wide, for the roundings of both.
+ */
+static inline ptrdiff_t race_rest(const uint64_t *salts, const double *weights, const double *inverses,
+                                  const int32_t *apart, ptrdiff_t rest, ptrdiff_t winner, uint64_t ticket) {
+    uint64_t most = race_draw(ticket ^ salts[winner]);
+    double u = ((double)(int64_t)most + 0.5) / 4503599627370496.0, best = -1.0;
+    double limit = (RACE_TOP - (double)(int64_t)most) * inverses[winner] / u * (1.0 + RACE_WIDE);
+    for (ptrdiff_t i = 0; i < rest; i++) {
+        ptrdiff_t j = apart[i];
+        uint64_t k = race_draw(ticket ^ salts[j]);
+        if ((RACE_TOP - (double)(int64_t)k) * inverses[j] > limit) continue;
+        if (best < 0.0) best = race_neg_log(most) / weights[winner];
+        double score = race_neg_log(k) / weights[j];
+        if (score < best || (score == best && (k > most || (k == most && j < winner)))) {
+            best = score;
+            most = k;
+            winner = j;
+        }
+        limit = best * (1.0 + RACE_SLACK);
     }
     return winner;
 }

@@ -10,7 +10,8 @@ last bit is enough to send a key to another backend than another machine does.
 
 Signals enter by the weight: w = weight * factor / (largest factor of the configured backends), for the eligible.
 
-Costs: build O(N); pick O(N) with few logarithms; memory 44 bytes a backend; disruption minimal.
+Costs: build O(N); pick O(N) with few logarithms; memory 44 bytes a backend, 12 more where most but not all weigh the
+same; disruption minimal.
 Source: Thaler and Ravishankar, "Using name-based mappings to increase hit rates", IEEE/ACM ToN 6(1), 1998; weights
 after Schindelhauer and Schomaker, "Weighted distributed hash tables", SPAA 2005 (the logarithmic method).
 """
@@ -47,8 +48,8 @@ class Rendezvous:
     ------
     ConfigError : hasher or seed are invalid.
 
-    Costs: build O(N), pick O(N), walk O(N) and O(log N) a step, memory 44 bytes a backend, disruption minimal: a key
-    moves only if its owner leaves, becomes ineligible or loses weight, or to a backend that joined, recovered or
+    Costs: build O(N), pick O(N), walk O(N) and O(log N) a step, memory 44 to 56 bytes a backend, disruption minimal: a
+    key moves only if its owner leaves, becomes ineligible or loses weight, or to a backend that joined, recovered or
     gained. `shares` is the law w / sum(w); u has 52 bits, so a share below about 2**-53 is never served.
     Any finite weights and factors will do: no product of them over- or underflows.
     Source: Thaler and Ravishankar 1998; Schindelhauer and Schomaker, SPAA 2005, for the weights.

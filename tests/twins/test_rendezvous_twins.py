@@ -38,6 +38,9 @@ def columns(draw):
         mantissas = rng.uniform(0.5, 1.0, n)
     width = draw(st.sampled_from([0, 1, 3, 30, 2000]))
     exponents = rng.integers(-width, width + 1, n)
+    if draw(st.booleans()):  # all but a few alike
+        few = rng.random(n) < 0.1
+        mantissas, exponents = np.where(few, mantissas, 0.625), np.where(few, exponents, 0)
     return salts, rng.permutation(n).astype(np.int32), mantissas, exponents, n
 
 
@@ -108,6 +111,22 @@ def test_pruning_changes_no_answer(n, count):
     fast, slow = compiled.RendezvousRace(*columns), plain.RendezvousRace(*columns)
     expected = [slow.slot(ticket) for ticket in tickets]
     assert all(found == expected for found in at_every_level(lambda: in_bulk(fast, tickets)))
+
+
+@pytest.mark.parametrize(("n", "count"), [(9, 6_000), (16, 4_000), (130, 400)])
+@pytest.mark.parametrize("heavy", [0.1, 0.999, 1.001, 4.0, 40.0])
+def test_a_few_that_weigh_something_else(n, count, heavy):
+    """The few win what is theirs, be they a little or much lighter or heavier than all others."""
+    rng = np.random.default_rng(n)
+    weights = np.ones(n)
+    weights[rng.choice(n, n // 8, replace=False)] = heavy
+    columns = rng.integers(0, 2**64, n, dtype=np.uint64), range(n), *np.frexp(weights), n
+    tickets = rng.integers(0, 2**64, count, dtype=np.uint64).tolist()
+    fast, slow = compiled.RendezvousRace(*columns), plain.RendezvousRace(*columns)
+    expected = [slow.slot(ticket) for ticket in tickets]
+    assert len({weights[slot] for slot in expected}) == 2, "both kinds win"
+    assert all(found == expected for found in at_every_level(lambda: in_bulk(fast, tickets)))
+    assert all(found == expected for found in at_every_level(lambda: [fast.slot(ticket) for ticket in tickets]))
 
 
 @pytest.mark.parametrize("race", [compiled.RendezvousRace, plain.RendezvousRace])
