@@ -59,7 +59,7 @@ def first(arrivals, count=DRAWS, seed=1):
         (Pareto(1.0, 1.1), stats.pareto(1.1, scale=1 / 11)),
         (LogNormal(2.0, 0.7), stats.lognorm(0.7, scale=2.0 * math.exp(-(0.7**2) / 2))),
     ],
-    ids=repr,
+    ids=lambda given: given.dist.name if hasattr(given, "dist") else repr(given),
 )
 def test_work_has_its_law(work, law):
     assert law.mean() == pytest.approx(work.mean)
