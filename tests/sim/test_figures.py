@@ -1,6 +1,6 @@
 """The quick part of `python benchmarks/figures.py load-aware`, and the rule by which a figure is missed.
 
-Each interval holds with a chance of 1 - 1e-4 (`ALPHA`); there are below a hundred of them, so that with seeds drawn
+Each interval holds with a chance of 1 - 1e-4 (`ALPHA`); there are about a hundred of them, so that with seeds drawn
 anew a right library would miss one in a hundred tables. Seeds are constant.
 """
 
