@@ -1,4 +1,4 @@
-/* Many tickets' entries of a table: ticket mod size is the position, for a block of tickets at once.
+/* Many tickets' entries of a table: ticket mod size is the position, for a block of eight tickets at once.
  *
  * Remainders are exact, from quotients in doubles, with no division. Where the quotients are below 2**50, that of the
  * ticket itself is taken, every step rounded down: it is right or one too small, for the steps lose less than
@@ -10,7 +10,8 @@
  * it by less, 2**-52 of it together.
  *
  * The entries are loaded one by one: an instruction that gathers is no faster, since the first cache has to fetch most
- * of them from the second.
+ * of them from the second. Positions are computed TABLE_AHEAD tickets before their entries are loaded: then no load
+ * waits for a remainder, and those that wait for a slow cache have others beside them.
  */
 #ifndef LBALGO_TABLE_LANES_H
 #define LBALGO_TABLE_LANES_H
@@ -19,10 +20,10 @@
 
 #include "lanes.h"
 
-#define TABLE_BLOCK 64
+#define TABLE_AHEAD 64 /* positions known before their entries are loaded */
 
-/* Entries of the leading tickets, as many as make whole blocks, of that table of `size` which is not NULL; returns how
- * many. */
+/* Entries of the leading tickets, in whole blocks and no fewer than TABLE_AHEAD, of that table of `size` which is not
+ * NULL; returns how many. */
 static inline ptrdiff_t table_blocks_portable(const uint64_t *tickets, int32_t *out, ptrdiff_t n, const uint8_t *small,
                                               const uint16_t *narrow, const int32_t *wide, uint64_t size) {
     (void)tickets, (void)out, (void)n, (void)small, (void)narrow, (void)wide, (void)size;
@@ -30,41 +31,31 @@ static inline ptrdiff_t table_blocks_portable(const uint64_t *tickets, int32_t *
 }
 
 #if LANES_X86
-#define TABLE_TAKE(table)                      \
-    for (int j = 0; j < TABLE_BLOCK; j += 8) { \
-        out[j] = table[at[j]];                 \
-        out[j + 1] = table[at[j + 1]];         \
-        out[j + 2] = table[at[j + 2]];         \
-        out[j + 3] = table[at[j + 3]];         \
-        out[j + 4] = table[at[j + 4]];         \
-        out[j + 5] = table[at[j + 5]];         \
-        out[j + 6] = table[at[j + 6]];         \
-        out[j + 7] = table[at[j + 7]];         \
-    }
-
-static inline void table_take(const uint64_t *at, int32_t *out, const uint8_t *small, const uint16_t *narrow,
-                              const int32_t *wide) {
+LANES_BODY void table_take(const uint32_t *at, int32_t *out, const uint8_t *small, const uint16_t *narrow,
+                           const int32_t *wide) {
     if (small != NULL) {
-        TABLE_TAKE(small)
+        for (int j = 0; j < 8; j++) out[j] = small[at[j]];
     } else if (narrow != NULL) {
-        TABLE_TAKE(narrow)
+        for (int j = 0; j < 8; j++) out[j] = narrow[at[j]];
     } else {
-        TABLE_TAKE(wide)
+        for (int j = 0; j < 8; j++) out[j] = wide[at[j]];
     }
 }
 
 LANES_IN_AVX2 static ptrdiff_t table_blocks_avx2(const uint64_t *tickets, int32_t *out, ptrdiff_t n,
                                                  const uint8_t *small, const uint16_t *narrow, const int32_t *wide,
                                                  uint64_t size) {
-    if (size > 1 << 22) return 0;
+    if (size > 1 << 22 || n < TABLE_AHEAD) return 0;
     const __m256i low = _mm256_set1_epi64x((1LL << 40) - 1);
     const __m256i factor = _mm256_set1_epi64x((long long)((1ULL << 40) % size));
     const __m256d whole = _mm256_set1_pd((double)size), inverse = _mm256_set1_pd(1.0 / (double)size);
     const __m256d binade = _mm256_set1_pd(4503599627370496.0), base = _mm256_set1_pd(4503599627370495.5);
-    ptrdiff_t i = 0;
-    for (; i + TABLE_BLOCK <= n; i += TABLE_BLOCK) {
-        uint64_t at[TABLE_BLOCK];
-        for (int j = 0; j < TABLE_BLOCK; j += 4) {
+    uint32_t at[TABLE_AHEAD];
+    n -= n % 8;
+    for (ptrdiff_t i = 0; i < n + TABLE_AHEAD; i += 8) {
+        uint32_t *here = at + i % TABLE_AHEAD;
+        if (i >= TABLE_AHEAD) table_take(here, out + i - TABLE_AHEAD, small, narrow, wide);
+        for (int j = 0; j < 8 && i < n; j += 4) {
             __m256i t = _mm256_lddqu_si256((const __m256i *)(tickets + i + j));
             __m256i s = _mm256_mul_epu32(_mm256_srli_epi64(t, 40), factor);
             s = _mm256_add_epi64(s, _mm256_and_si256(t, low));
@@ -72,32 +63,34 @@ LANES_IN_AVX2 static ptrdiff_t table_blocks_avx2(const uint64_t *tickets, int32_
             __m256d d = _mm256_sub_pd(_mm256_castsi256_pd(_mm256_or_si256(s, _mm256_castpd_si256(binade))), base);
             __m256d q = _mm256_round_pd(_mm256_mul_pd(d, inverse), _MM_FROUND_TO_ZERO | _MM_FROUND_NO_EXC);
             __m128i r = _mm256_cvttpd_epi32(_mm256_sub_pd(d, _mm256_mul_pd(q, whole)));
-            _mm256_storeu_si256((__m256i *)(at + j), _mm256_cvtepu32_epi64(r));
+            _mm_storeu_si128((__m128i *)(here + j), r);
         }
-        table_take(at, out + i, small, narrow, wide);
     }
-    return i;
+    return n;
 }
 
 LANES_IN_AVX512 static ptrdiff_t table_blocks_avx512(const uint64_t *tickets, int32_t *out, ptrdiff_t n,
                                                      const uint8_t *small, const uint16_t *narrow, const int32_t *wide,
                                                      uint64_t size) {
-    if (size < 1 << 14) return table_blocks_avx2(tickets, out, n, small, narrow, wide, size);
+    if (size < 1 << 14 || size > UINT32_MAX) return table_blocks_avx2(tickets, out, n, small, narrow, wide, size);
+    if (n < TABLE_AHEAD) return 0;
     const __m512i whole = _mm512_set1_epi64((long long)size);
     const __m512d inverse = _mm512_set1_pd(nextafter(1.0 / (double)size, 0.0));
-    ptrdiff_t i = 0;
-    for (; i + TABLE_BLOCK <= n; i += TABLE_BLOCK) {
-        uint64_t at[TABLE_BLOCK];
-        for (int j = 0; j < TABLE_BLOCK; j += 8) {
-            __m512i t = _mm512_loadu_si512(tickets + i + j);
+    uint32_t at[TABLE_AHEAD];
+    n -= n % 8;
+    for (ptrdiff_t i = 0; i < n + TABLE_AHEAD; i += 8) {
+        uint32_t *here = at + i % TABLE_AHEAD;
+        if (i >= TABLE_AHEAD) table_take(here, out + i - TABLE_AHEAD, small, narrow, wide);
+        if (i < n) {
+            __m512i t = _mm512_loadu_si512(tickets + i);
             __m512d d = _mm512_cvt_roundepu64_pd(t, _MM_FROUND_TO_ZERO | _MM_FROUND_NO_EXC);
             d = _mm512_mul_round_pd(d, inverse, _MM_FROUND_TO_ZERO | _MM_FROUND_NO_EXC);
             __m512i r = _mm512_sub_epi64(t, _mm512_mullo_epi64(_mm512_cvttpd_epu64(d), whole));
-            _mm512_storeu_si512(at + j, _mm512_min_epu64(r, _mm512_sub_epi64(r, whole)));
+            r = _mm512_min_epu64(r, _mm512_sub_epi64(r, whole));
+            _mm256_storeu_si256((__m256i *)here, _mm512_cvtepi64_epi32(r));
         }
-        table_take(at, out + i, small, narrow, wide);
     }
-    return i;
+    return n;
 }
 #endif
 
