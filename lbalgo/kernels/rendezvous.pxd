@@ -16,8 +16,9 @@ cdef class RendezvousRace(Structure):
     cdef const double *inverses
     cdef const int32_t *owners
     cdef Py_ssize_t alike, rest  # racers of the weight that most have, and others; 0 where the race is even or uneven
+    cdef double usual  # that weight
     cdef const uint64_t *their_salts
     cdef const int32_t *their_places
     cdef const int32_t *apart  # places of the others
     cdef _part(self, cnp.ndarray salt, cnp.ndarray weight)
-    cdef Py_ssize_t best(self, Py_ssize_t winner, uint64_t ticket) noexcept nogil
+    cdef Py_ssize_t best(self, Py_ssize_t winner, uint64_t most, uint64_t ticket) noexcept nogil

@@ -7,7 +7,8 @@ exact steps and IEEE + - * / only, falls strictly from one k to the next, and is
 * pruning: a backend whose (1 - u) / w is above the best score so far needs no logarithm. Stretch by stretch the least
   (1 - u) / w is scored first, so that few others are; a slack of 2**-50 covers the roundings of both bounds;
 * the even race: equal weights compare by k alone, with the same answers;
-* the race that is even but for a few: who wins the even race of those alike is scored, and compared with the few.
+* the race that is even but for a few: who wins the even race of those alike is compared with the few, and of these
+  scored are only those who weigh more or draw more.
 
 Equal scores go to the larger k, equal k to the first id, which is the order the backends are given in. The races
 themselves are in `rendezvous_lanes.h` and `weighted_lanes.h`, at every SIMD level.
@@ -32,7 +33,10 @@ from lbalgo.kernels.structure cimport Structure
 cnp.import_array()
 
 cdef extern from "rendezvous_lanes.h" nogil:
-    Py_ssize_t race_even(int level, const uint64_t *salts, Py_ssize_t size, uint64_t ticket) noexcept
+    ctypedef struct race_leader:
+        Py_ssize_t place
+        uint64_t draw
+    race_leader race_even(int level, const uint64_t *salts, Py_ssize_t size, uint64_t ticket) noexcept
     void race_even_many(int level, const uint64_t *salts, Py_ssize_t size, const int32_t *owners,
                         const uint64_t *tickets, int32_t *out, Py_ssize_t n) noexcept
 cdef extern from "stream_lanes.h" nogil:
@@ -43,7 +47,7 @@ cdef extern from "weighted_lanes.h" nogil:
     Py_ssize_t race_first(int level, const uint64_t *salts, const double *weights, const double *inverses,
                           Py_ssize_t size, uint64_t ticket) noexcept
     Py_ssize_t race_rest(const uint64_t *salts, const double *weights, const double *inverses, const int32_t *apart,
-                         Py_ssize_t rest, Py_ssize_t winner, uint64_t ticket) noexcept
+                         Py_ssize_t rest, double usual, Py_ssize_t winner, uint64_t most, uint64_t ticket) noexcept
 cdef enum:
     FEW = 8  # of so many racers one may weigh something else
     FAR = -900  # binades below the heaviest; below 2**-59 nobody can win, so that anything as small does as well
@@ -103,21 +107,23 @@ cdef class RendezvousRace(Structure):
         cdef cnp.ndarray places = np.flatnonzero(weight == usual).astype(np.int32)
         cdef cnp.ndarray salts = salt[places]
         self.columns += (others, places, salts)
-        self.alike, self.rest = len(places), len(others)
+        self.alike, self.rest, self.usual = len(places), len(others), usual
         self.their_salts = <const uint64_t *>cnp.PyArray_DATA(salts)
         self.their_places = <const int32_t *>cnp.PyArray_DATA(places)
         self.apart = <const int32_t *>cnp.PyArray_DATA(others)
 
-    cdef Py_ssize_t best(self, Py_ssize_t winner, uint64_t ticket) noexcept nogil:
-        """The place of who wins the race, given that of who wins among those alike."""
-        return race_rest(self.salts, self.weights, self.inverses, self.apart, self.rest, winner, ticket)
+    cdef Py_ssize_t best(self, Py_ssize_t winner, uint64_t most, uint64_t ticket) noexcept nogil:
+        """The place of who wins the race, given that of who wins among those alike and what was drawn there."""
+        return race_rest(self.salts, self.weights, self.inverses, self.apart, self.rest, self.usual, winner, most,
+                         ticket)
 
     cdef Py_ssize_t lookup(self, uint64_t ticket) noexcept nogil:
+        cdef race_leader leader
         if self.even:
-            return self.owners[race_even(lanes_in_use, self.salts, self.size, ticket)]
+            return self.owners[race_even(lanes_in_use, self.salts, self.size, ticket).place]
         if self.rest:
-            return self.owners[self.best(
-                self.their_places[race_even(lanes_in_use, self.their_salts, self.alike, ticket)], ticket)]
+            leader = race_even(lanes_in_use, self.their_salts, self.alike, ticket)
+            return self.owners[self.best(self.their_places[leader.place], leader.draw, ticket)]
         return self.owners[race_first(lanes_in_use, self.salts, self.weights, self.inverses, self.size, ticket)]
 
     cdef void fill(self, const uint64_t *tickets, int32_t *out, Py_ssize_t n) noexcept nogil:
@@ -127,7 +133,7 @@ cdef class RendezvousRace(Structure):
         elif self.rest:
             race_even_many(lanes_in_use, self.their_salts, self.alike, self.their_places, tickets, out, n)
             for i in range(n):
-                out[i] = self.owners[self.best(out[i], tickets[i])]
+                out[i] = self.owners[self.best(out[i], c_mix64(tickets[i] ^ self.salts[out[i]]) >> 12, tickets[i])]
         else:
             for i in range(n):
                 out[i] = <int32_t>self.lookup(tickets[i])

@@ -27,9 +27,14 @@ static inline uint64_t race_draw(uint64_t z) { return race_mix(z) >> 12; }
 /* The draw, and below it the place, 4095 less j. */
 static inline uint64_t race_word(uint64_t z, ptrdiff_t j) { return (race_mix(z) | 4095) - (uint64_t)j; }
 
-static inline ptrdiff_t race_even_portable(const uint64_t *salts, ptrdiff_t size, uint64_t ticket) {
-    uint64_t most = 0;
-    ptrdiff_t winner = 0;
+/* Who leads: the place, and what was drawn there. */
+typedef struct {
+    ptrdiff_t place;
+    uint64_t draw;
+} race_leader;
+
+static inline race_leader race_even_portable(const uint64_t *salts, ptrdiff_t size, uint64_t ticket) {
+    race_leader leader = {0, 0};
     for (ptrdiff_t start = 0; start < size; start += RACE_STRETCH) {
         ptrdiff_t n = size - start < RACE_STRETCH ? size - start : RACE_STRETCH;
         uint64_t best = 0;
@@ -37,17 +42,17 @@ static inline ptrdiff_t race_even_portable(const uint64_t *salts, ptrdiff_t size
             uint64_t word = race_word(ticket ^ salts[start + j], j);
             best = word > best ? word : best;
         }
-        if (start == 0 || best >> 12 > most) {
-            most = best >> 12;
-            winner = start + 4095 - (ptrdiff_t)(best & 4095);
+        if (start == 0 || best >> 12 > leader.draw) {
+            leader.draw = best >> 12;
+            leader.place = start + 4095 - (ptrdiff_t)(best & 4095);
         }
     }
-    return winner;
+    return leader;
 }
 
 static inline void race_even_many_portable(const uint64_t *salts, ptrdiff_t size, const int32_t *owners,
                                            const uint64_t *tickets, int32_t *out, ptrdiff_t n) {
-    for (ptrdiff_t i = 0; i < n; i++) out[i] = owners[race_even_portable(salts, size, tickets[i])];
+    for (ptrdiff_t i = 0; i < n; i++) out[i] = owners[race_even_portable(salts, size, tickets[i]).place];
 }
 
 #if LANES_X86
@@ -64,11 +69,10 @@ LANES_IN_AVX512 static inline __m512i race_word_avx512(__m512i z, __m512i place)
     return _mm512_ternarylogic_epi64(race_mix_avx512(z), _mm512_set1_epi64(~4095LL), place, 0xEA); /* (a & b) | c */
 }
 
-LANES_IN_AVX512 static ptrdiff_t race_even_avx512(const uint64_t *salts, ptrdiff_t size, uint64_t ticket) {
+LANES_IN_AVX512 static race_leader race_even_avx512(const uint64_t *salts, ptrdiff_t size, uint64_t ticket) {
     const __m512i t = _mm512_set1_epi64((long long)ticket), eight = _mm512_set1_epi64(8);
     const __m512i places = _mm512_sub_epi64(_mm512_set1_epi64(4095), _mm512_setr_epi64(0, 1, 2, 3, 4, 5, 6, 7));
-    uint64_t most = 0;
-    ptrdiff_t winner = 0;
+    race_leader leader = {0, 0};
     for (ptrdiff_t start = 0; start < size; start += RACE_STRETCH) {
         ptrdiff_t n = size - start < RACE_STRETCH ? size - start : RACE_STRETCH, j = 0;
         __m512i best = _mm512_setzero_si512(), place = places;
@@ -83,12 +87,12 @@ LANES_IN_AVX512 static ptrdiff_t race_even_avx512(const uint64_t *salts, ptrdiff
             best = _mm512_mask_max_epu64(best, rest, best, race_word_avx512(_mm512_xor_si512(t, salt), place));
         }
         uint64_t word = _mm512_reduce_max_epu64(best);
-        if (start == 0 || word >> 12 > most) {
-            most = word >> 12;
-            winner = start + 4095 - (ptrdiff_t)(word & 4095);
+        if (start == 0 || word >> 12 > leader.draw) {
+            leader.draw = word >> 12;
+            leader.place = start + 4095 - (ptrdiff_t)(word & 4095);
         }
     }
-    return winner;
+    return leader;
 }
 
 LANES_IN_AVX512 static void race_even_many_avx512(const uint64_t *salts, ptrdiff_t size, const int32_t *owners,
@@ -122,7 +126,7 @@ LANES_IN_AVX512 static void race_even_many_avx512(const uint64_t *salts, ptrdiff
             for (int l = 0; l < 8; l++) out[i + 8 * v + l] = owners[at[l]];
         }
     }
-    for (; i < n; i++) out[i] = owners[race_even_avx512(salts, size, tickets[i])];
+    for (; i < n; i++) out[i] = owners[race_even_avx512(salts, size, tickets[i]).place];
 }
 
 /* ---- AVX2, which has neither 64-bit products nor unsigned comparisons */
@@ -148,11 +152,10 @@ LANES_IN_AVX2 static inline __m256i race_most_avx2(__m256i best, __m256i z, __m2
     return _mm256_blendv_epi8(best, word, _mm256_cmpgt_epi64(word, best));
 }
 
-LANES_IN_AVX2 static ptrdiff_t race_even_avx2(const uint64_t *salts, ptrdiff_t size, uint64_t ticket) {
+LANES_IN_AVX2 static race_leader race_even_avx2(const uint64_t *salts, ptrdiff_t size, uint64_t ticket) {
     const __m256i t = _mm256_set1_epi64x((long long)ticket), four = _mm256_set1_epi64x(4);
     const __m256i places = _mm256_sub_epi64(_mm256_set1_epi64x(INT64_MIN + 4095), _mm256_setr_epi64x(0, 1, 2, 3));
-    uint64_t most = 0;
-    ptrdiff_t winner = 0;
+    race_leader leader = {0, 0};
     for (ptrdiff_t start = 0; start < size; start += RACE_STRETCH) {
         ptrdiff_t n = size - start < RACE_STRETCH ? size - start : RACE_STRETCH, j = 0;
         __m256i best = _mm256_set1_epi64x(INT64_MIN), place = places;
@@ -168,12 +171,12 @@ LANES_IN_AVX2 static ptrdiff_t race_even_avx2(const uint64_t *salts, ptrdiff_t s
             uint64_t other = race_word(ticket ^ salts[start + j], j);
             word = other > word ? other : word;
         }
-        if (start == 0 || word >> 12 > most) {
-            most = word >> 12;
-            winner = start + 4095 - (ptrdiff_t)(word & 4095);
+        if (start == 0 || word >> 12 > leader.draw) {
+            leader.draw = word >> 12;
+            leader.place = start + 4095 - (ptrdiff_t)(word & 4095);
         }
     }
-    return winner;
+    return leader;
 }
 
 LANES_IN_AVX2 static void race_even_many_avx2(const uint64_t *salts, ptrdiff_t size, const int32_t *owners,
@@ -208,12 +211,12 @@ LANES_IN_AVX2 static void race_even_many_avx2(const uint64_t *salts, ptrdiff_t s
             for (int l = 0; l < 4; l++) out[i + 4 * v + l] = owners[at[l]];
         }
     }
-    for (; i < n; i++) out[i] = owners[race_even_avx2(salts, size, tickets[i])];
+    for (; i < n; i++) out[i] = owners[race_even_avx2(salts, size, tickets[i]).place];
 }
 
 #endif
 
-static inline ptrdiff_t race_even(int level, const uint64_t *salts, ptrdiff_t size, uint64_t ticket) {
+static inline race_leader race_even(int level, const uint64_t *salts, ptrdiff_t size, uint64_t ticket) {
     return LANES_CALL(level, race_even, salts, size, ticket);
 }
 

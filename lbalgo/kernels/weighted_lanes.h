@@ -125,17 +125,18 @@ static inline ptrdiff_t race_first(int level, const uint64_t *salts, const doubl
     return winner;
 }
 
-/* Who wins where most weigh the same: the winner of those, or one of the rest, whose places are `apart`.
+/* Who wins where most weigh the same: the winner of those, who drew `most`, or one of the rest, whose places are
+ * `apart`, from the i-th of them on.
  *
- * -ln(u) is at most (1 - u) / u, so that mostly no logarithm is needed to see that nobody else can win. The slack of that
- * limit is wide, for the roundings of both.
+ * -ln(u) is at most (1 - u) / u, so that mostly no logarithm is needed to see that nobody else can win. The slack of
+ * that limit is wide, for the roundings of both.
  */
-static inline ptrdiff_t race_rest(const uint64_t *salts, const double *weights, const double *inverses,
-                                  const int32_t *apart, ptrdiff_t rest, ptrdiff_t winner, uint64_t ticket) {
-    uint64_t most = race_draw(ticket ^ salts[winner]);
+static inline ptrdiff_t race_scored(const uint64_t *salts, const double *weights, const double *inverses,
+                                    const int32_t *apart, ptrdiff_t i, ptrdiff_t rest, ptrdiff_t winner, uint64_t most,
+                                    uint64_t ticket) {
     double u = ((double)(int64_t)most + 0.5) / 4503599627370496.0, best = -1.0;
     double limit = (RACE_TOP - (double)(int64_t)most) * inverses[winner] / u * (1.0 + RACE_WIDE);
-    for (ptrdiff_t i = 0; i < rest; i++) {
+    for (; i < rest; i++) {
         ptrdiff_t j = apart[i];
         uint64_t k = race_draw(ticket ^ salts[j]);
         if ((RACE_TOP - (double)(int64_t)k) * inverses[j] > limit) continue;
@@ -149,6 +150,19 @@ static inline ptrdiff_t race_rest(const uint64_t *salts, const double *weights, 
         limit = best * (1.0 + RACE_SLACK);
     }
     return winner;
+}
+
+/* The same, of all the rest, where those alike weigh `usual`.
+ *
+ * Who weighs no more and draws less cannot win, by exact scores or rounded ones. Mostly this is true of all the rest,
+ * and known as soon as the even race is: the limit above comes much later, and would hold up the picks that follow.
+ */
+static inline ptrdiff_t race_rest(const uint64_t *salts, const double *weights, const double *inverses,
+                                  const int32_t *apart, ptrdiff_t rest, double usual, ptrdiff_t winner, uint64_t most,
+                                  uint64_t ticket) {
+    ptrdiff_t i = 0;
+    while (i < rest && weights[apart[i]] <= usual && race_draw(ticket ^ salts[apart[i]]) < most) i++;
+    return i == rest ? winner : race_scored(salts, weights, inverses, apart, i, rest, winner, most, ticket);
 }
 
 #endif
