@@ -2,18 +2,17 @@
  *
  * One ticket jumps as fast as its longest chain of dependent steps lets it. The keys of the jumps, and the factors made
  * of them, do not depend on where it is, so that four at a time are made ahead in a vector, and the divisions are none
- * of the chain's: what is left is b + 1 times the factor, truncated. The next double above the product, rounded up, is
- * the truncated product and 1, whether or not the product is whole; this takes a cycle where an addition takes three
- * or four. How many jumps there will be cannot be foreseen, and a branch that goes wrong costs as much as several of
- * them, so that it is asked for the first time when most tickets have arrived: in the mean it takes H_n jumps, with a
- * variance below that. Who has arrived jumps on beyond the end, which is not taken down.
+ * of the chain's: what is left is b + 1 times the factor, truncated, and 1. How many jumps there will be cannot be
+ * foreseen, and a branch that goes wrong costs as much as several of them, so that it is asked for the first time when
+ * most tickets have arrived: in the mean it takes H_n jumps, with a variance below that. Who has arrived jumps on beyond
+ * the end, which is not taken down.
  *
  * Many tickets: those of a block jump in step, until all of them have arrived.
  *
- * One jump is a chain of multiply, divide and truncate that takes some 20 cycles to come out; the vectors of a block
- * fill them. In vectors a place j is a double throughout: it is below 2**62, truncated, and exact wherever it is less
- * than `buckets`. A ticket that has arrived jumps on with the others, each time beyond where it is, since the factor
- * that multiplies j + 1 is at least 1.
+ * One jump is a chain of multiply, divide and truncate; the vectors of a block fill the cycles that it takes. In vectors
+ * a place is a double throughout: it is below 2**62, truncated, and exact wherever it is less than `buckets`. A ticket
+ * that has arrived jumps on with the others, each time beyond where it is, since the factor that multiplies the place
+ * and 1 is at least 1.
  */
 #ifndef LBALGO_JUMP_LANES_H
 #define LBALGO_JUMP_LANES_H
@@ -38,29 +37,52 @@ static inline void jump_many_portable(const uint64_t *tickets, int32_t *out, ptr
 }
 
 #if LANES_X86
+#define JUMP_BINADE 4503599627370496.0 /* 2**52: a sum with it has no fraction */
+
+/* 2**31 / ((t >> 33) + 1) of each, by multiplying: a division takes as long as all the rest of a jump.
+ *
+ * An approximation to 2**-14 is corrected by e + e**2 + e**3, of which 2**-56 is left beside the rounding to the 53 bits
+ * of a double. What is left then, exact by a fused product, goes into the last rounding: the quotient before that is
+ * exact to 2**-104, and none of an integer below 2**32 is nearer than 2**-86 to the middle between two doubles. So it is
+ * the quotient correctly rounded, which is what dividing gives. */
+LANES_IN_AVX512 static inline __m512d jump_factors_of_8(__m512i t) {
+    /* as the mantissa of 2**21 + x * 2**-31, less 2**21 - 2**-31 */
+    const __m512i binade = _mm512_castpd_si512(_mm512_set1_pd(2097152.0));
+    const __m512d one = _mm512_set1_pd(1.0);
+    __m512d x = _mm512_castsi512_pd(_mm512_or_si512(_mm512_srli_epi64(t, 33), binade));
+    x = _mm512_sub_pd(x, _mm512_set1_pd(2097152.0 - 0x1p-31));
+    __m512d y = _mm512_rcp14_pd(x), e = _mm512_fnmadd_pd(x, y, one);
+    y = _mm512_fmadd_pd(_mm512_fmadd_pd(_mm512_fmadd_pd(e, e, e), e, e), y, y);
+    return _mm512_fmadd_pd(_mm512_fnmadd_pd(x, y, one), y, y);
+}
+
 LANES_IN_AVX512 static void jump_block_avx512(const uint64_t *tickets, int32_t *out, double buckets) {
     const __m512i factor = _mm512_set1_epi64((long long)JUMP_FACTOR), one = _mm512_set1_epi64(1);
-    const __m512d top = _mm512_set1_pd(2147483648.0), end = _mm512_set1_pd(buckets), unit = _mm512_set1_pd(1.0);
+    const __m512d end = _mm512_set1_pd(buckets), binade = _mm512_set1_pd(JUMP_BINADE);
+    const __m512d less = _mm512_set1_pd(JUMP_BINADE - 1.0);
     __m512i t[JUMP_VECTORS];
-    __m512d b[JUMP_VECTORS], j[JUMP_VECTORS];
+    __m512d next[JUMP_VECTORS], last[JUMP_VECTORS]; /* the place and 1 */
     for (int v = 0; v < JUMP_VECTORS; v++) {
         t[v] = _mm512_loadu_si512(tickets + 8 * v);
-        b[v] = j[v] = _mm512_setzero_pd();
+        next[v] = last[v] = _mm512_set1_pd(1.0);
     }
     __mmask8 going;
     do {
         going = 0;
         for (int v = 0; v < JUMP_VECTORS; v++) {
-            __mmask8 short_of = _mm512_cmp_pd_mask(j[v], end, _CMP_LT_OQ);
-            b[v] = _mm512_mask_mov_pd(b[v], short_of, j[v]);
-            going |= short_of;
             t[v] = _mm512_add_epi64(_mm512_mullo_epi64(t[v], factor), one);
-            __m512d r = _mm512_cvtepu64_pd(_mm512_add_epi64(_mm512_srli_epi64(t[v], 33), one));
-            j[v] = _mm512_roundscale_pd(_mm512_mul_pd(_mm512_add_pd(j[v], unit), _mm512_div_pd(top, r)),
-                                        _MM_FROUND_TO_ZERO | _MM_FROUND_NO_EXC);
+            __m512d place = _mm512_mul_pd(next[v], jump_factors_of_8(t[v]));
+            __mmask8 short_of = _mm512_cmp_pd_mask(place, end, _CMP_LT_OQ);
+            next[v] = _mm512_add_round_pd(place, binade, _MM_FROUND_TO_ZERO | _MM_FROUND_NO_EXC);
+            next[v] = _mm512_sub_pd(next[v], less);
+            last[v] = _mm512_mask_mov_pd(last[v], short_of, next[v]);
+            going |= short_of;
         }
     } while (going);
-    for (int v = 0; v < JUMP_VECTORS; v++) _mm256_storeu_si256((__m256i *)(out + 8 * v), _mm512_cvttpd_epi32(b[v]));
+    for (int v = 0; v < JUMP_VECTORS; v++) {
+        __m256i slots = _mm256_sub_epi32(_mm512_cvttpd_epi32(last[v]), _mm256_set1_epi32(1));
+        _mm256_storeu_si256((__m256i *)(out + 8 * v), slots);
+    }
 }
 
 /* x * y, of which AVX2 has only products of halves. */
@@ -107,14 +129,13 @@ static const uint64_t JUMP_FACTORS[4] = {JUMP_FACTOR, 4657504019466213897ULL, 31
 static const uint64_t JUMP_TERMS[4] = {1, 2862933555777941758ULL, 7520437575244155655ULL, 7839698697979377132ULL};
 
 /* One jump: the place in doubles, where b + 1 is from then on, and where it was last before the end. */
-#define JUMP_STEP(factor)                                                              \
-    place = _mm_mul_sd(next, factor);                                                  \
-    next = _mm_castsi128_pd(_mm_add_epi64(_mm_castpd_si128(place), _mm_set1_epi64x(1))); \
-    next = _mm_ceil_sd(next, next);                                                    \
+#define JUMP_STEP(factor, next_of)     \
+    place = _mm_mul_sd(next, factor);  \
+    next = next_of(place);             \
     last = _mm_blendv_pd(last, next, _mm_cmplt_sd(place, end));
 
 /* Four jumps at a time, of which the factors of the next four are made ahead. */
-#define JUMP_FIRST(times, factors_of)                                                                        \
+#define JUMP_FIRST(times, factors_of, next_of)                                                               \
     const __m256i factor = _mm256_set1_epi64x((long long)JUMP_FACTORS[3]),                                   \
                   term = _mm256_set1_epi64x((long long)JUMP_TERMS[3]);                                       \
     const __m128d end = _mm_set_sd((double)buckets);                                                         \
@@ -127,10 +148,10 @@ static const uint64_t JUMP_TERMS[4] = {1, 2862933555777941758ULL, 75204375752441
         const __m128d low = _mm256_castpd256_pd128(ahead), high = _mm256_extractf128_pd(ahead, 1);           \
         t = _mm256_add_epi64(times(t, factor), term);                                                        \
         ahead = factors_of(t);                                                                               \
-        JUMP_STEP(low)                                                                                       \
-        JUMP_STEP(_mm_unpackhi_pd(low, low))                                                                 \
-        JUMP_STEP(high)                                                                                      \
-        JUMP_STEP(_mm_unpackhi_pd(high, high))                                                               \
+        JUMP_STEP(low, next_of)                                                                              \
+        JUMP_STEP(_mm_unpackhi_pd(low, low), next_of)                                                        \
+        JUMP_STEP(high, next_of)                                                                             \
+        JUMP_STEP(_mm_unpackhi_pd(high, high), next_of)                                                      \
     } while (unasked-- > 0 || _mm_comilt_sd(place, end));                                                    \
     return (ptrdiff_t)_mm_cvtsd_si64(last) - 1;
 
@@ -139,12 +160,25 @@ LANES_IN_AVX512 static inline __m256d jump_factors_avx512(__m256i t) {
     return _mm256_div_pd(_mm256_set1_pd(2147483648.0), _mm256_cvtepi64_pd(x));
 }
 
+/* The truncated product and 1, whole or not: the next double above, which takes a cycle where a sum takes three or four,
+   rounded up. */
+LANES_IN_AVX2 static inline __m128d jump_next_avx2(__m128d place) {
+    __m128d above = _mm_castsi128_pd(_mm_add_epi64(_mm_castpd_si128(place), _mm_set1_epi64x(1)));
+    return _mm_ceil_sd(above, above);
+}
+
+/* The same by a sum rounded towards 0. */
+LANES_IN_AVX512 static inline __m128d jump_next_avx512(__m128d place) {
+    place = _mm_add_round_sd(place, _mm_set_sd(JUMP_BINADE), _MM_FROUND_TO_ZERO | _MM_FROUND_NO_EXC);
+    return _mm_sub_sd(place, _mm_set_sd(JUMP_BINADE - 1.0));
+}
+
 LANES_IN_AVX2 static ptrdiff_t jump_first_avx2(uint64_t ticket, ptrdiff_t buckets) {
-    JUMP_FIRST(jump_times_avx2, jump_factors_avx2)
+    JUMP_FIRST(jump_times_avx2, jump_factors_avx2, jump_next_avx2)
 }
 
 LANES_IN_AVX512 static ptrdiff_t jump_first_avx512(uint64_t ticket, ptrdiff_t buckets) {
-    JUMP_FIRST(_mm256_mullo_epi64, jump_factors_avx512)
+    JUMP_FIRST(_mm256_mullo_epi64, jump_factors_avx512, jump_next_avx512)
 }
 
 /* Block by block; the last block is filled up with its own last ticket. */

@@ -25,7 +25,8 @@
  *   3. Tests run it on every level of `lanes.levels()`, by `tests.levels.at_every_level`.
  *
  * Every variant gives the same bits: integers by the same arithmetic, doubles by the same operations in the same order.
- * The build forbids contraction to fused multiply-add (CMakeLists.txt), in vectors too; ask for it by no intrinsic.
+ * The build forbids contraction to fused multiply-add (CMakeLists.txt), in vectors too; ask for it by no intrinsic, but
+ * where what it leads to is shown to be the same bits.
  * AVX2 loads by _mm256_lddqu_si256: gcc splits _mm256_loadu_si256 in two for processors that are no more.
  */
 #ifndef LBALGO_LANES_H

@@ -1,5 +1,9 @@
 """Jump, one ticket and in bulk: every SIMD level gives what the plain function gives."""
 
+import ctypes
+import subprocess
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import example, given
@@ -87,6 +91,39 @@ def test_many_tickets_of_few_buckets(name):
         structure = JumpBuckets(np.ones(buckets, bool))
         with level(name):
             assert slots(structure, tickets) == [structure.slot(ticket) for ticket in tickets.tolist()]
+
+
+QUOTIENTS = """
+#include "jump_lanes.h"
+#if LANES_X86
+LANES_IN_AVX512 static int wrong(uint64_t first, uint64_t n) {
+    int found = 0;
+    for (uint64_t x = first; x < first + n; x += 8) {
+        double factors[8];
+        uint64_t keys[8];
+        for (int i = 0; i < 8; i++) keys[i] = (x + i - 1) << 33 | (x * 2654435761u & 0x1FFFFFFFFu);
+        _mm512_storeu_pd(factors, jump_factors_of_8(_mm512_loadu_si512(keys)));
+        for (int i = 0; i < 8; i++) found += factors[i] != 2147483648.0 / (double)(int64_t)(x + i);
+    }
+    return found;
+}
+int quotients(uint64_t first, uint64_t n) { return wrong(first, n); }
+#endif
+"""
+
+
+@pytest.mark.skipif("avx512" not in lanes.levels(), reason="this processor has no such level")
+@pytest.mark.parametrize("first", [1, 2**24 + 1, 2**30 + 1, 2**31 - 2**22 + 1])
+def test_factors_without_a_division_are_its_quotients(tmp_path, first):
+    """A thousandth of them are wrong where the last correction is left out, and hardly any bucket."""
+    source, target = tmp_path / "quotients.c", tmp_path / "quotients.so"
+    source.write_text(QUOTIENTS)
+    headers = Path(__file__).parents[2] / "lbalgo" / "kernels"
+    made = ["cc", "-O2", "-ffp-contract=off", "-shared", "-fPIC", "-I", str(headers), "-o", str(target), str(source)]
+    subprocess.run(made, check=True)
+    quotients = ctypes.CDLL(str(target)).quotients
+    quotients.argtypes = [ctypes.c_uint64, ctypes.c_uint64]
+    assert quotients(first, 2**22) == 0
 
 
 @given(st.lists(st.booleans(), min_size=1, max_size=40).filter(any), st.lists(TICKETS, max_size=70))
