@@ -86,7 +86,7 @@ def test_the_plain_twins_pick_the_same():
         capture_output=True,
         text=True,
         check=True,
-        env={**os.environ, "LBALGO_KERNELS": "python"},
+        env={**os.environ, "LBALGO_KERNELS": "python", "LBALGO_SIMD": ""},
     )
     kernels, there = done.stdout.splitlines()
     assert kernels == "python"
