@@ -15,6 +15,7 @@ from __future__ import annotations
 import gc
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -126,9 +127,10 @@ def main(arguments: list[str]) -> int:
     if len(arguments) != 2:
         print(__doc__.split("\n\n")[0], file=sys.stderr)
         return 2
+    pythons = [os.path.abspath(shutil.which(python) or python) for python in arguments]
     try:
         with ThreadPoolExecutor(2) as both:
-            lines, risen = compared(*both.map(count, arguments))
+            lines, risen = compared(*both.map(count, pythons))
     except (subprocess.CalledProcessError, OSError) as failed:
         print(failed, file=sys.stderr)
         return 2
