@@ -78,9 +78,7 @@ cdef class Front(Desk):
     @cython.final
     cdef inline double _read(self) except? -1
 
-ctypedef object (*Serving)(Front, object)
-
 cdef extern from "short_entry.h":
-    void short_entry(object kind, const char *name, Serving serve) noexcept
+    void short_entry(object kind, const char *name) noexcept
 
-cdef object serve(Front front, object key)
+cdef object serve "lbalgo_serve" (object front, object key)

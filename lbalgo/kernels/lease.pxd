@@ -26,9 +26,8 @@ cdef class Lease:
 @cython.locals(code=int)
 cdef int _code(object outcome) except -1
 
-ctypedef object (*Serving)(Lease, object)
-
 cdef extern from "short_entry.h":
-    void short_entry(object kind, const char *name, Serving serve) noexcept
+    void short_entry(object kind, const char *name) noexcept
 
-cdef object serve(Lease lease, object outcome)
+@cython.locals(one=Lease)
+cdef object serve "lbalgo_serve" (object lease, object outcome)

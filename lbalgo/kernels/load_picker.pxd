@@ -41,6 +41,7 @@ cdef class LoadPicker:
     cdef double[::1] _weights
     cdef readonly double margin
     cdef readonly Order order
+    @cython.locals(slot=Py_ssize_t)
     cdef inline object _serve(self)
     @cython.locals(slot=Py_ssize_t)
     cdef Py_ssize_t _next(self) except -1
@@ -70,9 +71,8 @@ cdef class LoadPicker:
 
 cdef void hold(InFlightCounts load, Py_ssize_t row) except *
 
-ctypedef object (*Serving)(LoadPicker, object)
-
 cdef extern from "short_entry.h":
-    void short_entry(object kind, const char *name, Serving serve) noexcept
+    object item "lbalgo_item" (void *items, Py_ssize_t at)
+    void short_entry(object kind, const char *name) noexcept
 
-cdef object serve(LoadPicker picker, object key)
+cdef object serve "lbalgo_serve" (object picker, object key)

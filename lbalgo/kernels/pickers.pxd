@@ -58,10 +58,8 @@ cdef class TicketPicker:
 cdef extern from *:
     bint unlikely(bint holds) noexcept nogil
 
-ctypedef object (*Serving)(TicketPicker, object)
-
 cdef extern from "short_entry.h":
     object item "lbalgo_item" (void *items, Py_ssize_t at)
-    void short_entry(object kind, const char *name, Serving serve) noexcept
+    void short_entry(object kind, const char *name) noexcept
 
-cdef object serve(TicketPicker picker, object key)
+cdef object serve "lbalgo_serve" (object picker, object key)

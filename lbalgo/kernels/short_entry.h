@@ -5,15 +5,17 @@
    arguments that are not there, and the counting of references to what they are by default: a third of the cheapest
    picks. So the class's method is given another C function, which hands those calls on, as borrowed as they came, and
    all others to the function that was there. Where methods are not called that way (another interpreter, an older
-   protocol), nothing is done, and nothing else is different. */
+   protocol), nothing is done, and nothing else is different.
+
+   A module has one such method, and `lbalgo_serve` is its own function that serves it: known by name, it may become a
+   part of the entry, and a pick is then one jump from the interpreter. */
 
 #ifndef LBALGO_SHORT_ENTRY_H
 #define LBALGO_SHORT_ENTRY_H
 
-typedef PyObject *(*lbalgo_serving)(PyObject *self, PyObject *key);
 typedef PyObject *(*lbalgo_method)(PyObject *self, PyObject *const *args, Py_ssize_t n, PyObject *names);
 
-static lbalgo_serving lbalgo_serve;
+static PyObject *lbalgo_serve(PyObject *self, PyObject *key);
 static lbalgo_method lbalgo_usual;
 
 static PyObject *lbalgo_entry(PyObject *self, PyObject *const *args, Py_ssize_t n, PyObject *names) {
@@ -22,14 +24,13 @@ static PyObject *lbalgo_entry(PyObject *self, PyObject *const *args, Py_ssize_t 
     return lbalgo_usual(self, args, n, names);
 }
 
-/* One method a module: as the class has it, it goes by `serve` where it can. */
-static void lbalgo_shorten(PyObject *type, const char *name, lbalgo_serving serve) {
+/* As the class has this method, it goes by `lbalgo_serve` where it can. */
+static void lbalgo_shorten(PyObject *type, const char *name) {
 #if !defined(PYPY_VERSION) && !defined(Py_LIMITED_API)
     PyObject *found = PyObject_GetAttrString(type, name);
     if (found != NULL && Py_IS_TYPE(found, &PyMethodDescr_Type)) {
         PyMethodDef *method = ((PyMethodDescrObject *)found)->d_method;
         if (method->ml_flags == (METH_FASTCALL | METH_KEYWORDS)) {
-            lbalgo_serve = serve;
             lbalgo_usual = (lbalgo_method)(void (*)(void))method->ml_meth;
             method->ml_meth = (PyCFunction)(void (*)(void))lbalgo_entry;
         }
@@ -37,11 +38,11 @@ static void lbalgo_shorten(PyObject *type, const char *name, lbalgo_serving serv
     Py_XDECREF(found);
     PyErr_Clear();
 #else
-    (void)type, (void)name, (void)serve, (void)lbalgo_entry;
+    (void)type, (void)name, (void)lbalgo_entry;
 #endif
 }
 
-#define short_entry(type, name, serve) lbalgo_shorten((PyObject *)(type), name, (lbalgo_serving)(serve))
+#define short_entry(type, name) lbalgo_shorten((PyObject *)(type), name)
 
 /* An item of a tuple that is there, without the question whether it is one. */
 static inline PyObject *lbalgo_item(void *tuple, Py_ssize_t at) {

@@ -145,13 +145,14 @@ def _code(outcome: Outcome) -> int:
     raise ConfigError("outcome", outcome, "must be an Outcome")
 
 
-def serve(lease: Lease, outcome: Outcome | None) -> None:
+def serve(lease: Any, outcome: Outcome | None) -> None:
     """`done` with nothing but an outcome, or none: the compiled class's short way in."""
-    lease._end(max(lease.said, 0) if outcome is None else _code(outcome), UNKNOWN, UNKNOWN)
+    one: Lease = cython.cast(Lease, lease)
+    one._end(max(one.said, 0) if outcome is None else _code(outcome), UNKNOWN, UNKNOWN)
 
 
 if not cython.compiled:  # what the compiler makes of the class, by hand
     Lease.desk, Lease.load, Lease.visit, Lease.row, Lease.said, Lease.ended = None, None, None, -1, -1, -1
     Lease.__del__ = Lease.__dealloc__  # type: ignore[attr-defined]
 else:
-    short_entry(Lease, "done", serve)  # type: ignore[name-defined]  # noqa: F821
+    short_entry(Lease, "done")  # type: ignore[name-defined]  # noqa: F821

@@ -164,7 +164,10 @@ class LoadPicker:
         return self._serve()
 
     def _serve(self) -> Any:
-        return self.backends[self._next()]
+        slot = self._lesser() if self._pairs else self._next()
+        if not cython.compiled:
+            return self.backends[slot]
+        return item(cython.cast(cython.p_void, self.backends), slot)  # type: ignore[name-defined]  # noqa: F821
 
     def _next(self) -> int:
         """The slot for the next ticket, which is spent; what a compiled balancer calls."""
@@ -428,10 +431,10 @@ def hold(load: InFlightCounts, row: int) -> None:
         load.reserve(row + 1)  # type: ignore[attr-defined]
 
 
-def serve(picker: LoadPicker, key: Any) -> Any:
+def serve(picker: Any, key: Any) -> Any:
     """`pick` without `exclude`: the compiled class's short way in."""
-    return picker.backends[picker._lesser()] if picker._pairs else picker._serve()
+    return cython.cast(LoadPicker, picker)._serve()
 
 
 if cython.compiled:
-    short_entry(LoadPicker, "pick", serve)  # type: ignore[name-defined]  # noqa: F821
+    short_entry(LoadPicker, "pick")  # type: ignore[name-defined]  # noqa: F821

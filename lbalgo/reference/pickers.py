@@ -346,10 +346,10 @@ class TicketPicker:
         return rebuild, (self.policy, self.view, self.cursor.state)
 
 
-def serve(picker: TicketPicker, key: Any) -> Any:
+def serve(picker: Any, key: Any) -> Any:
     """`pick` without `exclude`: the compiled class's short way in."""
-    return picker._serve(key)
+    return cython.cast(TicketPicker, picker)._serve(key)
 
 
 if cython.compiled:
-    short_entry(TicketPicker, "pick", serve)  # type: ignore[name-defined]  # noqa: F821
+    short_entry(TicketPicker, "pick")  # type: ignore[name-defined]  # noqa: F821
