@@ -52,8 +52,8 @@ cdef class JumpBuckets(Structure):
         free(self.open)
 
     cdef Py_ssize_t reopen(self, uint64_t ticket) noexcept nogil:
-        """The first open bucket of the walk."""
-        cdef Walk walk = self.begin(ticket)
+        """The first open bucket of the walk of a ticket whose own is closed."""
+        cdef Walk walk = Walk(ticket, 0, 0, 4 * self.slots - 1)
         cdef uint64_t best = 0, score
         cdef Py_ssize_t i, slot = self.onward(&walk)
         if slot >= 0:
@@ -77,23 +77,26 @@ cdef class JumpBuckets(Structure):
                 if not self.open[out[i]]:
                     out[i] = <int32_t>self.reopen(tickets[i])
 
-    cdef Walk begin(self, uint64_t ticket) noexcept nogil:
-        return Walk(ticket, 0, 0, 4 * self.slots)
+    cdef void begin(self, uint64_t ticket, Walk *walk) noexcept nogil:
+        walk.ticket, walk.left = ticket, 4 * self.slots - 1
+        if not self.whole and not self.open[c_jump(ticket, self.slots)]:
+            self.onward(walk)
 
     cdef Py_ssize_t onward(self, Walk *walk) noexcept nogil:
         cdef Py_ssize_t slot
         while walk.left > 0:
-            slot = c_jump(walk.ticket, self.slots)
-            walk.ticket = c_mix64(walk.ticket + GAMMA)
             walk.left -= 1
+            walk.ticket = c_mix64(walk.ticket + GAMMA)
+            slot = c_jump(walk.ticket, self.slots)
             if self.open[slot]:
                 return slot
         return -1
 
     def _walk(self, uint64_t ticket):
         """Open buckets by jumps of the ticket and its rehashes, 4 * slots in all, then by rendezvous of the rest."""
-        cdef Walk walk = self.begin(ticket)
-        cdef Py_ssize_t slot = self.onward(&walk)
+        cdef Walk walk
+        cdef Py_ssize_t slot = self.lookup(ticket)
+        self.begin(ticket, &walk)
         seen = set()
         while slot >= 0:
             if slot not in seen:

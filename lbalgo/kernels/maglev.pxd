@@ -1,5 +1,6 @@
 from libc.stdint cimport int32_t, uint16_t, uint32_t, uint64_t, uint8_t
-from lbalgo.kernels.structure cimport Structure
+cimport cython
+from lbalgo.kernels.structure cimport Structure, remainder
 
 cdef class MaglevTable(Structure):
     cdef readonly Py_ssize_t size
@@ -8,4 +9,14 @@ cdef class MaglevTable(Structure):
     cdef uint16_t *narrow
     cdef int32_t *wide
     cdef uint64_t *salts
-    cdef Py_ssize_t owner(self, uint64_t position) noexcept nogil
+    cdef inline Py_ssize_t owner(self, uint64_t position) noexcept nogil:
+        if self.small != NULL:
+            return self.small[position]
+        return self.narrow[position] if self.narrow != NULL else self.wide[position]
+    @cython.final
+    cdef inline Py_ssize_t two(self, uint64_t ticket, Py_ssize_t *second) noexcept nogil:
+        """`lookup`, and where the walk's second step leads."""
+        cdef uint64_t at = remainder(ticket, self.size, self.inverse), behind = at + 1
+        behind &= -<uint64_t>(behind < <uint64_t>self.size)
+        second[0] = self.owner(behind)
+        return self.owner(at)

@@ -193,11 +193,6 @@ cdef class MaglevTable(Structure):
         free(self.wide)
         free(self.salts)
 
-    cdef inline Py_ssize_t owner(self, uint64_t position) noexcept nogil:
-        if self.small != NULL:
-            return self.small[position]
-        return self.narrow[position] if self.narrow != NULL else self.wide[position]
-
     cdef Py_ssize_t lookup(self, uint64_t ticket) noexcept nogil:
         return self.owner(remainder(ticket, self.size, self.inverse))
 
@@ -208,8 +203,10 @@ cdef class MaglevTable(Structure):
         for i in range(done, n):
             out[i] = <int32_t>self.owner(remainder(tickets[i], size, inverse))
 
-    cdef Walk begin(self, uint64_t ticket) noexcept nogil:
-        return Walk(ticket, <Py_ssize_t>remainder(ticket, self.size, self.inverse), 0, min(4 * self.slots, self.size))
+    cdef void begin(self, uint64_t ticket, Walk *walk) noexcept nogil:
+        cdef Py_ssize_t second = <Py_ssize_t>remainder(ticket, self.size, self.inverse) + 1
+        walk.ahead = second if second < self.size else 0
+        walk.left = min(4 * self.slots, self.size) - 1
 
     cdef Py_ssize_t onward(self, Walk *walk) noexcept nogil:
         cdef Py_ssize_t position = walk.ahead
@@ -227,8 +224,9 @@ cdef class MaglevTable(Structure):
 
     def _walk(self, uint64_t ticket):
         """The owners of the next positions, at most 4 * slots of them, then rendezvous order of the rest."""
-        cdef Walk walk = self.begin(ticket)
-        cdef Py_ssize_t slot = self.onward(&walk)
+        cdef Walk walk
+        cdef Py_ssize_t slot = self.lookup(ticket)
+        self.begin(ticket, &walk)
         seen = set()
         while slot >= 0:
             if slot not in seen:

@@ -1,6 +1,7 @@
 cimport cython
 from libc.stdint cimport int32_t, uint8_t, uint64_t
 from lbalgo.kernels.hashing cimport GAMMA, KeyHasher, WORD, c_mix64 as mix64
+from lbalgo.kernels.maglev cimport MaglevTable
 from lbalgo.kernels.period cimport Period
 from lbalgo.kernels.structure cimport Cursor, Structure, Walk
 
@@ -23,6 +24,7 @@ cdef class TicketPicker:
     cdef readonly int source
     cdef readonly bint plain
     cdef bint able
+    cdef MaglevTable _table  # the structure, if the first two of a walk are asked at once; else None
     cdef bint _xxh64
     cdef bint _in_step  # states go by one, and turns are the structure's own
     cdef Py_ssize_t _turn, _turns  # the next of those that are decided, and their number
@@ -32,12 +34,16 @@ cdef class TicketPicker:
     cdef int32_t[80] _served
     cdef uint64_t[::1] coins
     cdef uint64_t[::1] thresholds
+    cdef uint64_t[::1] bars  # thresholds, and 0 of who is not eligible
     cdef uint8_t[::1] eligible
     cdef inline uint64_t _peek(self, object key) except? 0
     cdef inline void _spend(self, object key, uint64_t ticket) noexcept
     cdef inline bint _accepts(self, Py_ssize_t slot, uint64_t ticket) noexcept
-    @cython.locals(slot=Py_ssize_t)
     cdef inline Py_ssize_t _decide(self, uint64_t ticket) except -2
+    @cython.locals(slot=Py_ssize_t)
+    cdef inline Py_ssize_t _decide_by_coins(self, uint64_t ticket) except -2
+    @cython.locals(one=Py_ssize_t, two=Py_ssize_t, first=Py_ssize_t, second=Py_ssize_t)
+    cdef inline Py_ssize_t _decide_of_two(self, uint64_t ticket) except -2
     @cython.locals(slot=Py_ssize_t, spare=Py_ssize_t, walk=Walk, _=Py_ssize_t)
     cdef Py_ssize_t _go_on(self, uint64_t ticket) except -2
     @cython.locals(i=Py_ssize_t)

@@ -48,8 +48,9 @@ cdef class ProbedRing(Structure):
                 least, slot = distance, owner
         return slot
 
-    cdef Walk begin(self, uint64_t ticket) noexcept nogil:
-        return Walk(ticket, 0, -1, self.ring.size)
+    cdef void begin(self, uint64_t ticket, Walk *walk) noexcept nogil:
+        walk[0] = Walk(ticket, 0, -1, self.ring.size)
+        self.onward(walk)
 
     cdef Py_ssize_t onward(self, Walk *walk) noexcept nogil:
         """The owner of the next pair of probe and point by (distance, probe); `ahead` and `behind` are the last."""

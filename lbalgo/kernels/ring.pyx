@@ -140,13 +140,14 @@ cdef class Ring(Structure):
             for i in range(open):
                 out[late[i]] = self.owner[self.seek(tickets[late[i]])]
 
-    cdef Walk begin(self, uint64_t ticket) noexcept nogil:
+    cdef void begin(self, uint64_t ticket, Walk *walk) noexcept nogil:
         cdef Py_ssize_t i = self.seek(ticket)
         if i == self.size:
             i = 0
         if self.nearest and ticket - self.at[i] - 1 < self.at[i] - ticket:
             i = i + 1 if i + 1 < self.size else 0
-        return Walk(ticket, i, i - 1 if i else self.size - 1, self.size)
+        walk.ticket, walk.ahead, walk.behind, walk.left = ticket, i, i - 1 if i else self.size - 1, self.size
+        self.onward(walk)
 
     cdef Py_ssize_t onward(self, Walk *walk) noexcept nogil:
         """Distances run from 0 clockwise and from 1 back, hence the - 1."""
@@ -170,14 +171,17 @@ cdef class Ring(Structure):
 
     def _walk(self, uint64_t ticket):
         """Each owner once: clockwise from the ticket, or, on a nearest ring, outward on both sides by distance."""
-        cdef Walk walk = self.begin(ticket)
-        cdef Py_ssize_t slot
+        cdef Walk walk
+        cdef Py_ssize_t slot = self.lookup(ticket)
+        self.begin(ticket, &walk)
         seen = set()
-        while len(seen) < self.members:
-            slot = self.onward(&walk)
+        while True:
             if slot not in seen:
                 seen.add(slot)
                 yield slot
+            if len(seen) == self.members:
+                return
+            slot = self.onward(&walk)
 
 
 include "ring_building.pxi"

@@ -59,9 +59,9 @@ cdef class Structure:
                 slots[i] = <int32_t>self.lookup(c_mix64(state))
             states[i] = state
 
-    cdef Walk begin(self, uint64_t ticket) noexcept nogil:
-        """A walk of this ticket before its first step."""
-        return Walk(ticket, 0, 0, 0)
+    cdef void begin(self, uint64_t ticket, Walk *walk) noexcept nogil:
+        """A walk of this ticket after its first step, which leads to `lookup`."""
+        walk[0] = Walk(ticket, 0, 0, 0)
 
     cdef Py_ssize_t onward(self, Walk *walk) noexcept nogil:
         """The next slot, which may have been met before; -1 where a walk cannot go on by steps, or knows no steps."""

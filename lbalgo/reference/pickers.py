@@ -42,6 +42,7 @@ COUNTER = 1
 RANDOM = 2
 XXH64 = 0  # the kind of a KeyHasher that is nothing else
 TURNS = 64  # tickets without a key that the compiled twin decides at once
+MANY = 0.1  # of the tickets: where fewer are refused by the first of their walk, asking two at once takes longer
 ACCEPT = 1 << 53  # a coin is 53 bits; a threshold of 2**53 always accepts
 SALT = 0xC0114EC7C0114EC7  # the constant c of the acceptance law; any constant other than 0 will do
 
@@ -92,6 +93,7 @@ class TicketPicker:
         self._step = 1 if self._in_step else GAMMA if source != COUNTER else 0  # 0: strides, of no one width
         self._turn, self._turns, self._due = 0, 0, 0
         self.plain = True
+        self._table: Any = None
         self.able = bool(view.eligible.any())
         eligible = view.eligible.astype(np.uint8)
         coins: Any = np.zeros(len(view), dtype=np.uint64)
@@ -102,16 +104,17 @@ class TicketPicker:
             self.plain = everybody and bool((eligible == (view.weights > 0)).all())
             if not everybody:
                 coins[:] = [mix64(xxh64(i.encode()) ^ SALT) for i in view.ids]
+            if cython.compiled and self.able and isinstance(structure, MaglevTable):  # type: ignore[name-defined]  # noqa: F821
+                shares = view.weights / view.weights.max()
+                if (shares * ratios)[view.eligible].sum() < (1 - MANY) * shares.sum():
+                    self._table = structure
         else:
             thresholds = np.full(len(view), ACCEPT, dtype=np.uint64)
+        bars: Any = np.where(view.eligible, thresholds, np.uint64(0))
+        columns: Any = coins, thresholds, bars, eligible
         if not cython.compiled:
-            self.coins, self.thresholds, self.eligible = (
-                coins.tolist(),
-                thresholds.tolist(),
-                eligible.tolist(),
-            )
-        else:
-            self.coins, self.thresholds, self.eligible = coins, thresholds, eligible
+            columns = [values.tolist() for values in columns]
+        self.coins, self.thresholds, self.bars, self.eligible = columns
 
     def pick(self, key: Any = None, *, exclude: Container[str] = NOTHING) -> Any:
         """The backend for this key, or for the next ticket."""
@@ -230,25 +233,36 @@ class TicketPicker:
             self.cursor.state = (self.cursor.state + GAMMA) & WORD
 
     def _accepts(self, slot: int, ticket: int) -> bool:
-        return (mix64(ticket ^ self.coins[slot]) >> 11) < self.thresholds[slot]  # type: ignore[no-any-return]
+        return (mix64(ticket ^ self.coins[slot]) >> 11) < self.bars[slot]  # type: ignore[no-any-return]
 
     def _decide(self, ticket: int) -> int:
+        return self.structure.lookup(ticket) if self.plain else self._decide_by_coins(ticket)
+
+    def _decide_by_coins(self, ticket: int) -> int:
+        if self._table is not None:
+            return self._decide_of_two(ticket)
         slot = self.structure.lookup(ticket)
-        if self.plain or slot < 0:
-            return slot
-        if self.eligible[slot] and self._accepts(slot, ticket):
-            return slot
-        return self._go_on(ticket)
+        return slot if slot < 0 or self._accepts(slot, ticket) else self._go_on(ticket)
+
+    def _decide_of_two(self, ticket: int) -> int:
+        """Both of the walk's first two are asked: no branch waits for the first one's coin, only one that few take."""
+        two = 0
+        one: int = self._table.two(ticket, cython.address(two))
+        first: int = self._accepts(one, ticket)
+        second: int = self._accepts(two, ticket)
+        if unlikely(first + second == 0):  # type: ignore[name-defined]  # noqa: F821
+            return self._go_on(ticket)
+        return two ^ ((one ^ two) & -first)
 
     def _go_on(self, ticket: int) -> int:
         """The head of the order, whoever it is; a slot met again would only refuse again."""
         if cython.compiled:  # no set, no generator while few steps are enough
-            walk = self.structure.begin(ticket)  # type: ignore[attr-defined]
-            for _ in range(4 * len(self.backends)):
-                slot: int = self.structure.onward(cython.address(walk))  # type: ignore[attr-defined]
+            self.structure.begin(ticket, cython.address(walk))  # type: ignore[attr-defined, name-defined]  # noqa: F821
+            for _ in range(4 * self.structure.slots):
+                slot: int = self.structure.onward(cython.address(walk))  # type: ignore[attr-defined, name-defined]  # noqa: F821
                 if slot < 0:
                     break
-                if self.eligible[slot] and self._accepts(slot, ticket):
+                if self._accepts(slot, ticket):
                     return slot
         spare = -1
         for slot in self.structure._walk(ticket):
