@@ -27,7 +27,7 @@ void jump_loop(const uint64_t *tickets, int32_t *out, int64_t n, int64_t buckets
 static uint64_t draw(uint64_t z) {
     z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9ULL;
     z = (z ^ (z >> 27)) * 0x94D049BB133111EBULL;
-    return (z ^ (z >> 31)) >> 12;
+    return z >> 12;
 }
 
 /* Equal weights: the largest draw. */

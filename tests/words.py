@@ -9,3 +9,8 @@ def unmixed(h):
             x = h ^ (x >> shift)
         h = x * pow(factor, -1, 2**64) % 2**64
     return h
+
+
+def undrawn(word):
+    """What the product that ends mix64 but for its last shift is `word` of: of a rendezvous race, ticket ^ salt."""
+    return unmixed(word ^ word >> 31)

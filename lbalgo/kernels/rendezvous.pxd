@@ -9,7 +9,7 @@ cdef class RendezvousRace(Structure):
     cdef readonly Py_ssize_t size
     cdef readonly bint even
     cdef object columns
-    cdef const uint64_t *salts
+    cdef const uint64_t *salts  # folded, see rendezvous_lanes.h
     cdef const double *mantissas
     cdef const int64_t *powers
     cdef const double *weights

@@ -1,8 +1,9 @@
 # cython: language_level=3
 """Weighted rendezvous as an exponential race: least -ln(u) / w wins, with a logarithm that is the same everywhere.
 
-u = (k + 1/2) * 2**-52, k the upper 52 bits of mix64(ticket ^ salt), a value per (ticket, backend). The logarithm uses
-exact steps and IEEE + - * / only, falls strictly from one k to the next, and is never below 1 - u; from this follow
+u = (k + 1/2) * 2**-52, k the upper 52 bits of mix64(ticket ^ salt) before its last shift, a value per (ticket, backend).
+The logarithm uses exact steps and IEEE + - * / only, falls strictly from one k to the next, and is never below 1 - u;
+from this follow
 
 * pruning: a backend whose (1 - u) / w is above the best score so far needs no logarithm. Stretch by stretch the least
   (1 - u) / w is scored first, so that few others are; a slack of 2**-50 covers the roundings of both bounds;
@@ -26,7 +27,6 @@ from lbalgo.columns import column, count, words
 from lbalgo.errors import ConfigError
 from lbalgo.spec import check_integer
 
-from lbalgo.kernels.hashing cimport c_mix64
 from lbalgo.kernels.lanes cimport lanes_in_use
 from lbalgo.kernels.structure cimport Structure
 
@@ -36,6 +36,8 @@ cdef extern from "rendezvous_lanes.h" nogil:
     ctypedef struct race_leader:
         Py_ssize_t place
         uint64_t draw
+    uint64_t race_fold(uint64_t x) noexcept
+    uint64_t race_draw(uint64_t folded) noexcept
     race_leader race_even(int level, const uint64_t *salts, Py_ssize_t size, uint64_t ticket) noexcept
     void race_even_many(int level, const uint64_t *salts, Py_ssize_t size, const int32_t *owners,
                         const uint64_t *tickets, int32_t *out, Py_ssize_t n) noexcept
@@ -74,7 +76,7 @@ cdef class RendezvousRace(Structure):
 
     def __cinit__(self, salts, owners, mantissas, exponents, slots):
         cdef Py_ssize_t members = count("slots", slots)
-        cdef cnp.ndarray salt = words("salts", salts)
+        cdef cnp.ndarray salt = words("salts", salts), folded = salt ^ salt >> np.uint64(30)
         cdef cnp.ndarray owner = column("owners", owners, 0, members - 1, np.int32)
         cdef cnp.ndarray mantissa = np.array(mantissas, dtype=np.float64)
         cdef cnp.ndarray power = column("exponents", exponents, -WIDEST, WIDEST, np.int64)
@@ -84,8 +86,8 @@ cdef class RendezvousRace(Structure):
             raise ConfigError("salts", salts, "must be as many as owners, mantissas and exponents")
         cdef cnp.ndarray weight = np.ldexp(mantissa, np.maximum(power - power.max(), FAR))
         cdef cnp.ndarray inverse = 2.0**-52 / weight
-        self.columns = (salt, owner, mantissa, power, weight, inverse)
-        self.salts = <const uint64_t *>cnp.PyArray_DATA(salt)
+        self.columns = (folded, owner, mantissa, power, weight, inverse)
+        self.salts = <const uint64_t *>cnp.PyArray_DATA(folded)
         self.owners = <const int32_t *>cnp.PyArray_DATA(owner)
         self.mantissas = <const double *>cnp.PyArray_DATA(mantissa)
         self.powers = <const int64_t *>cnp.PyArray_DATA(power)
@@ -96,7 +98,7 @@ cdef class RendezvousRace(Structure):
         self.even = bool((mantissa == mantissa[0]).all() and (power == power[0]).all())
 
         if not self.even:
-            self._part(salt, weight)
+            self._part(folded, weight)
 
     cdef _part(self, cnp.ndarray salt, cnp.ndarray weight):
         """Sets those apart who weigh not what most do, if they are few."""
@@ -133,7 +135,7 @@ cdef class RendezvousRace(Structure):
         elif self.rest:
             race_even_many(lanes_in_use, self.their_salts, self.alike, self.their_places, tickets, out, n)
             for i in range(n):
-                out[i] = self.owners[self.best(out[i], c_mix64(tickets[i] ^ self.salts[out[i]]) >> 12, tickets[i])]
+                out[i] = self.owners[self.best(out[i], race_draw(race_fold(tickets[i]) ^ self.salts[out[i]]), tickets[i])]
         else:
             for i in range(n):
                 out[i] = <int32_t>self.lookup(tickets[i])
@@ -144,7 +146,7 @@ cdef class RendezvousRace(Structure):
         cdef Py_ssize_t j
         order = []
         for j in range(self.size):
-            k = c_mix64(ticket ^ self.salts[j]) >> 12
+            k = race_draw(race_fold(ticket) ^ self.salts[j])
             if self.even:
                 order.append((-<int64_t>k, j))
             else:

@@ -1,8 +1,13 @@
 /* Who wins a rendezvous race of equal weights: one ticket over many salts, and many tickets at once.
  *
- * A draw is k, the upper 52 bits of mix64(ticket ^ salt). The largest k wins, and of equal ones the first. The 12 bits
- * below k hold 4095 less the place in a stretch of 4096 salts: a maximum of such words is draw, place and tie at once,
- * by one instruction. The maxima of stretches are compared by k alone.
+ * A draw is k, the upper 52 bits of the last product of mix64(ticket ^ salt): mix64 without its last shift, which is for
+ * the lower bits. mix64 begins with x ^ (x >> 30), and that of ticket ^ salt is that of the one ^ that of the other: so it
+ * is done once for each, and all salts here, and tickets within, are folded already.
+ *
+ * The largest k wins, and of equal ones the first. The 12 bits below k hold 4095 less the place in a stretch of 4096
+ * salts: a maximum of such words is draw, place and tie at once, by one instruction. The maxima of stretches are compared
+ * by k alone. AVX2 has a maximum of doubles only: there the place has 9 bits, and what is above k makes of the word a
+ * number that is positive and finite.
  *
  * Lanes are salts where there is one ticket, and tickets where there are many.
  */
@@ -16,10 +21,12 @@
 #define RACE_MIX1 0xBF58476D1CE4E5B9ULL
 #define RACE_MIX2 0x94D049BB133111EBULL
 
+static inline uint64_t race_fold(uint64_t x) { return x ^ (x >> 30); }
+
+/* Of a folded word the product whose upper bits are drawn. */
 static inline uint64_t race_mix(uint64_t z) {
-    z = (z ^ (z >> 30)) * RACE_MIX1;
-    z = (z ^ (z >> 27)) * RACE_MIX2;
-    return z ^ (z >> 31);
+    z *= RACE_MIX1;
+    return (z ^ (z >> 27)) * RACE_MIX2;
 }
 
 static inline uint64_t race_draw(uint64_t z) { return race_mix(z) >> 12; }
@@ -34,12 +41,13 @@ typedef struct {
 } race_leader;
 
 static inline race_leader race_even_portable(const uint64_t *salts, ptrdiff_t size, uint64_t ticket) {
+    const uint64_t t = race_fold(ticket);
     race_leader leader = {0, 0};
     for (ptrdiff_t start = 0; start < size; start += RACE_STRETCH) {
         ptrdiff_t n = size - start < RACE_STRETCH ? size - start : RACE_STRETCH;
         uint64_t best = 0;
         for (ptrdiff_t j = 0; j < n; j++) {
-            uint64_t word = race_word(ticket ^ salts[start + j], j);
+            uint64_t word = race_word(t ^ salts[start + j], j);
             best = word > best ? word : best;
         }
         if (start == 0 || best >> 12 > leader.draw) {
@@ -59,9 +67,8 @@ static inline void race_even_many_portable(const uint64_t *salts, ptrdiff_t size
 /* ---- AVX-512 */
 
 LANES_IN_AVX512 static inline __m512i race_mix_avx512(__m512i z) {
-    z = _mm512_mullo_epi64(_mm512_xor_si512(z, _mm512_srli_epi64(z, 30)), _mm512_set1_epi64((long long)RACE_MIX1));
-    z = _mm512_mullo_epi64(_mm512_xor_si512(z, _mm512_srli_epi64(z, 27)), _mm512_set1_epi64((long long)RACE_MIX2));
-    return _mm512_xor_si512(z, _mm512_srli_epi64(z, 31));
+    z = _mm512_mullo_epi64(z, _mm512_set1_epi64((long long)RACE_MIX1));
+    return _mm512_mullo_epi64(_mm512_xor_si512(z, _mm512_srli_epi64(z, 27)), _mm512_set1_epi64((long long)RACE_MIX2));
 }
 
 /* The draw, and below it the place. */
@@ -70,12 +77,24 @@ LANES_IN_AVX512 static inline __m512i race_word_avx512(__m512i z, __m512i place)
 }
 
 LANES_IN_AVX512 static race_leader race_even_avx512(const uint64_t *salts, ptrdiff_t size, uint64_t ticket) {
-    const __m512i t = _mm512_set1_epi64((long long)ticket), eight = _mm512_set1_epi64(8);
+    const __m512i t = _mm512_set1_epi64((long long)race_fold(ticket)), eight = _mm512_set1_epi64(8);
     const __m512i places = _mm512_sub_epi64(_mm512_set1_epi64(4095), _mm512_setr_epi64(0, 1, 2, 3, 4, 5, 6, 7));
     race_leader leader = {0, 0};
     for (ptrdiff_t start = 0; start < size; start += RACE_STRETCH) {
         ptrdiff_t n = size - start < RACE_STRETCH ? size - start : RACE_STRETCH, j = 0;
         __m512i best = _mm512_setzero_si512(), place = places;
+        if (n >= 32) { /* vectors that go together have one place, and get their own when they come together */
+            __m512i most[4] = {best, best, best, best};
+            for (; j + 32 <= n; j += 32) {
+                for (int v = 0; v < 4; v++) {
+                    __m512i salt = _mm512_loadu_si512(salts + start + j + 8 * v);
+                    most[v] = _mm512_max_epu64(most[v], race_word_avx512(_mm512_xor_si512(t, salt), place));
+                }
+                place = _mm512_sub_epi64(place, _mm512_set1_epi64(32));
+            }
+            for (int v = 0; v < 4; v++)
+                best = _mm512_max_epu64(best, _mm512_sub_epi64(most[v], _mm512_set1_epi64(8 * v)));
+        }
         for (; j + 8 <= n; j += 8) {
             __m512i salt = _mm512_loadu_si512(salts + start + j);
             best = _mm512_max_epu64(best, race_word_avx512(_mm512_xor_si512(t, salt), place));
@@ -101,7 +120,10 @@ LANES_IN_AVX512 static void race_even_many_avx512(const uint64_t *salts, ptrdiff
     ptrdiff_t i = 0;
     for (; i + 8 * RACE_VECTORS <= n; i += 8 * RACE_VECTORS) {
         __m512i t[RACE_VECTORS], best[RACE_VECTORS], most[RACE_VECTORS], winner[RACE_VECTORS];
-        for (int v = 0; v < RACE_VECTORS; v++) t[v] = _mm512_loadu_si512(tickets + i + 8 * v);
+        for (int v = 0; v < RACE_VECTORS; v++) {
+            __m512i ticket = _mm512_loadu_si512(tickets + i + 8 * v);
+            t[v] = _mm512_xor_si512(ticket, _mm512_srli_epi64(ticket, 30));
+        }
         for (ptrdiff_t start = 0; start < size; start += RACE_STRETCH) {
             ptrdiff_t end = size - start < RACE_STRETCH ? size : start + RACE_STRETCH;
             __m512i place = low;
@@ -129,51 +151,63 @@ LANES_IN_AVX512 static void race_even_many_avx512(const uint64_t *salts, ptrdiff
     for (; i < n; i++) out[i] = owners[race_even_avx512(salts, size, tickets[i]).place];
 }
 
-/* ---- AVX2, which has neither 64-bit products nor unsigned comparisons */
+/* ---- AVX2, which has neither 64-bit products nor a maximum of 64-bit integers */
 
-/* x * c, with c and c's halves exchanged. */
-LANES_IN_AVX2 static inline __m256i race_times_avx2(__m256i x, uint64_t c) {
-    const __m256i plain = _mm256_set1_epi64x((long long)c);
-    const __m256i crossed = _mm256_set1_epi64x((long long)(c << 32 | c >> 32));
-    __m256i cross = _mm256_mullo_epi32(x, crossed); /* low * high below, high * low above */
-    __m256i upper = _mm256_add_epi32(cross, _mm256_slli_epi64(cross, 32));
-    return _mm256_add_epi64(_mm256_mul_epu32(x, plain), _mm256_blend_epi32(_mm256_setzero_si256(), upper, 0xAA));
+#define RACE_SHORT 512                    /* a stretch */
+#define RACE_POSITIVE 0x2000000000000000LL /* of doubles with this bit, and none above, all are normal numbers */
+
+/* The draw, and below it the place in a short stretch, 511 less j. */
+static inline uint64_t race_short(uint64_t z, ptrdiff_t j) {
+    return ((race_mix(z) >> 3) & ~511ULL) | RACE_POSITIVE | (uint64_t)(RACE_SHORT - 1 - j);
 }
+
+static inline uint64_t race_short_draw(uint64_t word) { return (word ^ RACE_POSITIVE) >> 9; }
+
+LANES_IN_AVX2 static inline __m256i race_times_avx2(__m256i x, uint64_t c) {
+    const __m256i low = _mm256_set1_epi64x((long long)c), high = _mm256_set1_epi64x((long long)(c >> 32));
+    __m256i upper = _mm256_shuffle_epi32(x, 0xF5);
+    __m256i cross = _mm256_add_epi64(_mm256_mul_epu32(upper, low), _mm256_mul_epu32(x, high));
+    return _mm256_add_epi64(_mm256_mul_epu32(x, low), _mm256_slli_epi64(cross, 32));
+}
+
+LANES_IN_AVX2 static inline __m256i race_fold_avx2(__m256i x) { return _mm256_xor_si256(x, _mm256_srli_epi64(x, 30)); }
 
 LANES_IN_AVX2 static inline __m256i race_mix_avx2(__m256i z) {
-    z = race_times_avx2(_mm256_xor_si256(z, _mm256_srli_epi64(z, 30)), RACE_MIX1);
-    z = race_times_avx2(_mm256_xor_si256(z, _mm256_srli_epi64(z, 27)), RACE_MIX2);
-    return _mm256_xor_si256(z, _mm256_srli_epi64(z, 31));
+    z = race_times_avx2(z, RACE_MIX1);
+    return race_times_avx2(_mm256_xor_si256(z, _mm256_srli_epi64(z, 27)), RACE_MIX2);
 }
 
-/* The greater of best and the draw with the place below it. Place brings in the sign bit, for a signed comparison. */
+/* The greater of best and the draw with the place below it, which brings in the bit above. */
 LANES_IN_AVX2 static inline __m256i race_most_avx2(__m256i best, __m256i z, __m256i place) {
-    __m256i word = _mm256_xor_si256(_mm256_and_si256(race_mix_avx2(z), _mm256_set1_epi64x(~4095LL)), place);
-    return _mm256_blendv_epi8(best, word, _mm256_cmpgt_epi64(word, best));
+    __m256i draw = _mm256_and_si256(_mm256_srli_epi64(race_mix_avx2(z), 3), _mm256_set1_epi64x(~511LL));
+    __m256d word = _mm256_castsi256_pd(_mm256_or_si256(draw, place));
+    return _mm256_castpd_si256(_mm256_max_pd(_mm256_castsi256_pd(best), word));
 }
 
 LANES_IN_AVX2 static race_leader race_even_avx2(const uint64_t *salts, ptrdiff_t size, uint64_t ticket) {
-    const __m256i t = _mm256_set1_epi64x((long long)ticket), four = _mm256_set1_epi64x(4);
-    const __m256i places = _mm256_sub_epi64(_mm256_set1_epi64x(INT64_MIN + 4095), _mm256_setr_epi64x(0, 1, 2, 3));
+    const uint64_t folded = race_fold(ticket);
+    const __m256i t = _mm256_set1_epi64x((long long)folded), four = _mm256_set1_epi64x(4);
+    const __m256i least = _mm256_set1_epi64x(RACE_POSITIVE);
+    const __m256i places = _mm256_sub_epi64(_mm256_set1_epi64x(RACE_POSITIVE + 511), _mm256_setr_epi64x(0, 1, 2, 3));
     race_leader leader = {0, 0};
-    for (ptrdiff_t start = 0; start < size; start += RACE_STRETCH) {
-        ptrdiff_t n = size - start < RACE_STRETCH ? size - start : RACE_STRETCH, j = 0;
-        __m256i best = _mm256_set1_epi64x(INT64_MIN), place = places;
+    for (ptrdiff_t start = 0; start < size; start += RACE_SHORT) {
+        ptrdiff_t n = size - start < RACE_SHORT ? size - start : RACE_SHORT, j = 0;
+        __m256i best = least, place = places;
         uint64_t words[4], word = 0;
         for (; j + 4 <= n; j += 4) {
             __m256i salt = _mm256_lddqu_si256((const __m256i *)(salts + start + j));
             best = race_most_avx2(best, _mm256_xor_si256(t, salt), place);
             place = _mm256_sub_epi64(place, four);
         }
-        _mm256_storeu_si256((__m256i *)words, _mm256_xor_si256(best, _mm256_set1_epi64x(INT64_MIN)));
+        _mm256_storeu_si256((__m256i *)words, best);
         for (int l = 0; l < 4; l++) word = words[l] > word ? words[l] : word;
         for (; j < n; j++) {
-            uint64_t other = race_word(ticket ^ salts[start + j], j);
+            uint64_t other = race_short(folded ^ salts[start + j], j);
             word = other > word ? other : word;
         }
-        if (start == 0 || word >> 12 > leader.draw) {
-            leader.draw = word >> 12;
-            leader.place = start + 4095 - (ptrdiff_t)(word & 4095);
+        if (start == 0 || race_short_draw(word) > leader.draw) {
+            leader.draw = race_short_draw(word);
+            leader.place = start + 511 - (ptrdiff_t)(word & 511);
         }
     }
     return leader;
@@ -181,15 +215,16 @@ LANES_IN_AVX2 static race_leader race_even_avx2(const uint64_t *salts, ptrdiff_t
 
 LANES_IN_AVX2 static void race_even_many_avx2(const uint64_t *salts, ptrdiff_t size, const int32_t *owners,
                                               const uint64_t *tickets, int32_t *out, ptrdiff_t n) {
-    const __m256i one = _mm256_set1_epi64x(1), low = _mm256_set1_epi64x(4095);
-    const __m256i least = _mm256_set1_epi64x(INT64_MIN);
+    const __m256i one = _mm256_set1_epi64x(1), low = _mm256_set1_epi64x(511);
+    const __m256i least = _mm256_set1_epi64x(RACE_POSITIVE);
     ptrdiff_t i = 0;
     for (; i + 4 * RACE_VECTORS <= n; i += 4 * RACE_VECTORS) {
         __m256i t[RACE_VECTORS], best[RACE_VECTORS], most[RACE_VECTORS], winner[RACE_VECTORS];
-        for (int v = 0; v < RACE_VECTORS; v++) t[v] = _mm256_lddqu_si256((const __m256i *)(tickets + i + 4 * v));
-        for (ptrdiff_t start = 0; start < size; start += RACE_STRETCH) {
-            ptrdiff_t end = size - start < RACE_STRETCH ? size : start + RACE_STRETCH;
-            __m256i place = _mm256_xor_si256(least, low);
+        for (int v = 0; v < RACE_VECTORS; v++)
+            t[v] = race_fold_avx2(_mm256_lddqu_si256((const __m256i *)(tickets + i + 4 * v)));
+        for (ptrdiff_t start = 0; start < size; start += RACE_SHORT) {
+            ptrdiff_t end = size - start < RACE_SHORT ? size : start + RACE_SHORT;
+            __m256i place = _mm256_or_si256(least, low);
             for (int v = 0; v < RACE_VECTORS; v++) best[v] = least;
             for (ptrdiff_t j = start; j < end; j++) {
                 __m256i salt = _mm256_set1_epi64x((long long)salts[j]);
@@ -198,8 +233,8 @@ LANES_IN_AVX2 static void race_even_many_avx2(const uint64_t *salts, ptrdiff_t s
                 place = _mm256_sub_epi64(place, one);
             }
             for (int v = 0; v < RACE_VECTORS; v++) {
-                __m256i k = _mm256_srli_epi64(_mm256_xor_si256(best[v], least), 12);
-                __m256i j = _mm256_sub_epi64(_mm256_set1_epi64x(start + 4095), _mm256_and_si256(best[v], low));
+                __m256i k = _mm256_srli_epi64(_mm256_xor_si256(best[v], least), 9);
+                __m256i j = _mm256_sub_epi64(_mm256_set1_epi64x(start + 511), _mm256_and_si256(best[v], low));
                 __m256i better = start == 0 ? _mm256_set1_epi64x(-1) : _mm256_cmpgt_epi64(k, most[v]);
                 most[v] = start == 0 ? k : _mm256_blendv_epi8(most[v], k, better);
                 winner[v] = start == 0 ? j : _mm256_blendv_epi8(winner[v], j, better);

@@ -17,7 +17,7 @@
 #define RACE_SLACK 8.8817841970012523e-16 /* 2**-50 */
 #define RACE_WIDE 9.0949470177292824e-13  /* 2**-40 */
 
-/* Draws and bounds of up to RACE_BOUNDS racers, and the least bound. */
+/* Draws and bounds of up to RACE_BOUNDS racers, and the least bound; the ticket is folded. */
 static inline double race_bounds_portable(const uint64_t *salts, const double *inverses, ptrdiff_t n, uint64_t ticket,
                                           uint64_t *k, double *bound) {
     double low = HUGE_VAL;
@@ -104,6 +104,7 @@ static inline ptrdiff_t race_first(int level, const uint64_t *salts, const doubl
     uint64_t k[RACE_BOUNDS], most = 0;
     double bound[RACE_BOUNDS], score, best = HUGE_VAL, limit = HUGE_VAL;
     ptrdiff_t winner = 0;
+    ticket = race_fold(ticket);
     if (size < 16) level = LANES_PORTABLE; /* for so few, no lanes */
     for (ptrdiff_t start = 0; start < size; start += RACE_BOUNDS) {
         ptrdiff_t n = size - start < RACE_BOUNDS ? size - start : RACE_BOUNDS, j, next = 0;
@@ -126,7 +127,7 @@ static inline ptrdiff_t race_first(int level, const uint64_t *salts, const doubl
 }
 
 /* Who wins where most weigh the same: the winner of those, who drew `most`, or one of the rest, whose places are
- * `apart`, from the i-th of them on.
+ * `apart`, from the i-th of them on; the ticket is folded.
  *
  * -ln(u) is at most (1 - u) / u, so that mostly no logarithm is needed to see that nobody else can win. The slack of
  * that limit is wide, for the roundings of both.
@@ -161,6 +162,7 @@ static inline ptrdiff_t race_rest(const uint64_t *salts, const double *weights, 
                                   const int32_t *apart, ptrdiff_t rest, double usual, ptrdiff_t winner, uint64_t most,
                                   uint64_t ticket) {
     ptrdiff_t i = 0;
+    ticket = race_fold(ticket);
     while (i < rest && weights[apart[i]] <= usual && race_draw(ticket ^ salts[apart[i]]) < most) i++;
     return i == rest ? winner : race_scored(salts, weights, inverses, apart, i, rest, winner, most, ticket);
 }

@@ -10,7 +10,7 @@ import numpy as np
 
 from lbalgo.columns import column, count, words
 from lbalgo.errors import ConfigError
-from lbalgo.reference.hashing import mix64
+from lbalgo.reference.hashing import WORD
 from lbalgo.reference.structure import Structure
 from lbalgo.spec import check_integer
 
@@ -35,6 +35,14 @@ def neg_log(k: int) -> float:
         b = 2.0 / (j + 2) + zz * b
     r = z * (a + z * b)
     return c * LN2_HIGH - (f - (s * (f - r) + c * LN2_LOW))
+
+
+def draw(ticket: int, salt: int) -> int:
+    """k: the upper 52 bits of mix64(ticket ^ salt) before its last shift, which is for the lower ones."""
+    x = ticket ^ salt
+    x = (x ^ x >> 30) * 0xBF58476D1CE4E5B9 & WORD
+    x = (x ^ x >> 27) * 0x94D049BB133111EB & WORD
+    return x >> 12
 
 
 class RendezvousRace(Structure):
@@ -71,7 +79,7 @@ class RendezvousRace(Structure):
         """The owner of the least score; ties to the larger u, then to the first id."""
         best, winner = (math.inf, 0), -1
         for salt, owner, _, _, weight in self._racers:
-            k = mix64(ticket ^ salt) >> 12
+            k = draw(ticket, salt)
             score = (neg_log(k) / weight, -k)
             if score < best:
                 best, winner = score, owner
@@ -81,7 +89,7 @@ class RendezvousRace(Structure):
         """Every slot of the race once, by ascending score; O(N) to start, O(log N) a step."""
         order = []
         for rank, (salt, owner, mantissa, exponent, _) in enumerate(self._racers):
-            k = mix64(ticket ^ salt) >> 12
+            k = draw(ticket, salt)
             score, power = math.frexp(neg_log(k) / mantissa)
             order.append((power - exponent, score, -k, rank, owner))
         heapq.heapify(order)

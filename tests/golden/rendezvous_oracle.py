@@ -7,9 +7,13 @@ import xxhash
 MASK = 2**64 - 1
 
 
-def mix64(x):
+def product(x):
     x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9 & MASK
-    x = (x ^ (x >> 27)) * 0x94D049BB133111EB & MASK
+    return (x ^ (x >> 27)) * 0x94D049BB133111EB & MASK
+
+
+def mix64(x):
+    x = product(x)
     return x ^ (x >> 31)
 
 
@@ -23,7 +27,7 @@ def order(ticket, weights):
     """Ids by ascending -ln(u) / w."""
 
     def score(name):
-        k = mix64(ticket ^ mix64(xxhash.xxh64_intdigest(name.encode()))) >> 12
+        k = product(ticket ^ mix64(xxhash.xxh64_intdigest(name.encode()))) >> 12
         return neg_log(k) / Decimal(weights[name])
 
     return sorted((name for name in weights if weights[name] > 0), key=score)

@@ -8,7 +8,7 @@ import pytest
 
 from lbalgo.kernels.rendezvous import RendezvousRace, neg_log
 from tests.levels import LEVELS, level
-from tests.words import unmixed
+from tests.words import undrawn
 
 STRETCH = 4096  # salts whose place fits into the bits below a draw
 
@@ -73,7 +73,7 @@ def test_the_place_of_the_winner_is_any(name):
     """One salt draws the most there is, wherever it stands: in any lane, in a tail, in a later stretch."""
     rng, ticket = np.random.default_rng(6), 0xABCDEF0123456789
     salts = mixed(rng.integers(0, 2**63, STRETCH + 21, dtype=np.uint64))
-    best = np.uint64(unmixed(2**64 - 1) ^ ticket)
+    best = np.uint64(undrawn(2**64 - 1) ^ ticket)
     tickets = np.full(33, ticket, np.uint64)
     with level(name):
         for at in (0, 1, 7, 8, 4087, 4088, 4095, 4096, 4097, 4103, 4104, STRETCH + 20):
@@ -91,7 +91,7 @@ def test_the_place_of_the_winner_is_any(name):
 def test_all_tie_and_the_first_wins(name, draw, n):
     """Also where all draw 0, the least there is, in the last place of a stretch too."""
     ticket = 12345
-    salts = np.array([unmixed(draw << 12 | (j & 4095)) ^ ticket for j in range(n)], np.uint64)
+    salts = np.array([undrawn(draw << 12 | (j & 4095)) ^ ticket for j in range(n)], np.uint64)
     structure, out = race(salts, np.ones(n)), np.empty(35, np.int32)
     with level(name):
         structure.slot_many(np.full(35, ticket, np.uint64), out)

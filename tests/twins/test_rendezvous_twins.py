@@ -10,10 +10,9 @@ from hypothesis import strategies as st
 import lbalgo as lb
 import lbalgo.reference.rendezvous as plain
 from lbalgo.kernels import rendezvous as compiled
-from lbalgo.kernels.hashing import mix64
 from lbalgo.policies.rendezvous import rates
 from tests.levels import at_every_level
-from tests.words import unmixed
+from tests.words import undrawn
 
 TICKETS = st.integers(0, 2**64 - 1)
 PLACES = st.one_of(
@@ -95,10 +94,10 @@ def test_ties_go_to_the_larger_u_then_to_the_first(race):
 @pytest.mark.parametrize("mantissas", [[0.5, 0.5], [0.5, 0.5, 0.6]], ids=["even", "weighted"])
 def test_the_twelve_bits_that_u_does_not_have_decide_nothing(race, mantissas):
     """Two draws that differ below u only: a tie, and the first id's, though its 64 bits are the lesser."""
-    assert mix64(unmixed(123456789)) == 123456789
+    assert plain.draw(undrawn(123456789 << 12), 0) == 123456789
     ticket = 0xFEEDFACE
     for k in (2**52 - 1, 2**51, 12345):
-        salts = [unmixed(k << 12) ^ ticket, unmixed(k << 12 | 4095) ^ ticket, 99][: len(mantissas)]
+        salts = [undrawn(k << 12) ^ ticket, undrawn(k << 12 | 4095) ^ ticket, 99][: len(mantissas)]
         built = race(salts, range(len(salts)), mantissas, [0, 0, -100][: len(salts)], len(salts))
         assert built.even == (len(salts) == 2)
         assert built.slot(ticket) == next(built.walk(ticket)) == 0
@@ -148,7 +147,7 @@ def test_of_unequal_weights_that_tie_the_larger_u_wins(race, first):
     ticket, pairs = 77, [(2251799813697593, 1592262918144537), (2251799813697608, 1592262918144553)]
     for larger, lesser in pairs:
         assert plain.neg_log(larger) / 0.5 == plain.neg_log(lesser) / 0.75
-        runners = [(unmixed(larger << 12) ^ ticket, 0.5), (unmixed(lesser << 12) ^ ticket, 0.75)]
+        runners = [(undrawn(larger << 12) ^ ticket, 0.5), (undrawn(lesser << 12) ^ ticket, 0.75)]
         salts, mantissas = zip(*(runners if first == 0 else runners[::-1]), strict=True)
         built = race(salts, [0, 1], mantissas, [0, 0], 2)
         assert built.slot(ticket) == first
