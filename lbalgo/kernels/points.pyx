@@ -38,15 +38,18 @@ cdef extern from "points_lanes.h" nogil:
 
 def derived(starts, counts):
     """Points mix64(start + j * GAMMA), j = 1 … count, of each start in turn, as uint64; sums wrap."""
-    cdef cnp.ndarray start = words_of("starts", starts), many = column_of("counts", counts, 0, 2**31 - 1)
-    cdef Py_ssize_t i, n = cnp.PyArray_DIM(start, 0)
-    if cnp.PyArray_DIM(many, 0) != n:
-        raise ConfigError("counts", counts, "must be one for each start")
-    cdef cnp.ndarray out = np.empty(int(many.sum(dtype=np.int64)), dtype=np.uint64)
+    cdef cnp.ndarray start = words_of("starts", starts), many = column_of("counts", counts, 0, 2**31 - 1), out
+    cdef Py_ssize_t i, total = 0, n = cnp.PyArray_DIM(start, 0)
     cdef const uint64_t *first = <const uint64_t *>cnp.PyArray_DATA(start)
     cdef const int32_t *size = <const int32_t *>cnp.PyArray_DATA(many)
-    cdef uint64_t *to = <uint64_t *>cnp.PyArray_DATA(out)
+    cdef uint64_t *to
     cdef int level = lanes_in_use
+    if cnp.PyArray_DIM(many, 0) != n:
+        raise ConfigError("counts", counts, "must be one for each start")
+    for i in range(n):
+        total += size[i]
+    out = np.empty(total, dtype=np.uint64)
+    to = <uint64_t *>cnp.PyArray_DATA(out)
     with nogil:
         for i in range(n):
             derived_points(level, first[i], to, size[i])

@@ -9,7 +9,7 @@ arithmetic rather than by a branch to mispredict. Others search the cell's edges
 """
 cimport cython
 cimport numpy as cnp
-from libc.stdint cimport int32_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
 import numpy as np
@@ -39,7 +39,6 @@ cdef extern from "ring_lanes.h" nogil:
                     int32_t step) noexcept
 
 cdef enum:
-    FEW = 4  # a ring that loses more than one point of so many is not changed but merged
     SCAN = 8  # more edges than this in a cell are searched by halving
     BLOCK = 64  # tickets of a batch that go through each step together
     CROWD = 32  # more points than this in a bucket are not sorted by insertion
@@ -51,45 +50,62 @@ cdef object CELL = np.dtype("u4, u4, i4, i4")  # the struct in ring.pxd
 cdef class Ring(Structure):
     """A ring of points; the ticket's successor, or its nearest point, names the slot.
 
-    With a ring `before`, its points are here too: those of its slot i are of slot places[i], or gone where that is -1.
+    With a ring `before` of no two points at one position, its points are here too: those of its slot i are of slot
+    places[i]. A point goes if its owner is said to be ~i; all points of a slot must if it has no place, but -1.
     """
 
     def __cinit__(self, points, owners, slots, bint nearest=False, Ring before=None, places=None):
         cdef Py_ssize_t members = count("slots", slots)
-        cdef cnp.ndarray where, whose, at, owner, edge, start, cells, moved, owns
+        cdef cnp.ndarray where, whose, at, owner, edge, start, held, moved, gone, left
+        cdef Change change
         cdef Py_ssize_t n
+        cdef bint there
         if before is not None:
             moved = column_of("places", places, -1, members - 1)
             if cnp.PyArray_DIM(moved, 0) != before.slots:
                 raise ConfigError("places", places, f"must be one for each of {before.slots} slots")
+            if before.ties:
+                raise ConfigError("before", before, "must have no two points at one position")
         if before is not None and len(points) == 0 and len(owners) == 0:
             where, whose = np.empty(0, np.uint64), np.empty(0, np.int32)
         else:
-            where, whose = words_of("points", points), column_of("owners", owners, 0, members - 1)
-        n = cnp.PyArray_DIM(where, 0) + (0 if before is None else before.size)
-        if n >= <Py_ssize_t>1 << 31:
+            where = words_of("points", points)
+            whose = column_of("owners", owners, 0 if before is None else -before.slots, members - 1)
+        n = cnp.PyArray_DIM(where, 0)
+        if n + (0 if before is None else before.size) >= <Py_ssize_t>1 << 31:
             raise ConfigError("points", points, "must be 1 to 2**31 - 1 of them")
-        if cnp.PyArray_DIM(whose, 0) != cnp.PyArray_DIM(where, 0):
+        if cnp.PyArray_DIM(whose, 0) != n:
             raise ConfigError("owners", owners, "must be as many as there are points")
         self.slots, self.nearest = members, nearest
         at, owner, start = in_order(where, whose)
         if before is not None:
-            if carried(self, before, moved, at, owner):
+            gone, left = np.empty(n, np.uint32), cnp.PyArray_NewCopy(before.arrays[4], cnp.NPY_CORDER)
+            change.places = <const int32_t *>cnp.PyArray_DATA(moved)
+            change.points, change.whose = <const uint64_t *>cnp.PyArray_DATA(at), <int32_t *>cnp.PyArray_DATA(owner)
+            change.gone, change.left = <uint32_t *>cnp.PyArray_DATA(gone), <int32_t *>cnp.PyArray_DATA(left)
+            change.many = n
+            with nogil:
+                there = lose(before, &change)
+            if not there:
+                raise ConfigError("points", points, "must be their owners' where they go")
+            if not all_placed(&change, before.slots):
+                raise ConfigError("places", places, "must be some where points stay")
+            if before.size + n == 2 * change.lost:
+                raise ConfigError("places", places, "must leave the ring a point")
+            if carried(self, before, &change):
                 return
-            at, owner = merged(before, moved, at, owner)
+            at, owner = merged(before, &change)
             start = None
         n = cnp.PyArray_DIM(at, 0) - 1
-        if n == 0:
-            raise ConfigError("places", places, "must leave the ring a point")
-        owns = np.zeros(members, np.uint8)
+        held = np.zeros(members, np.int32)
         with nogil:
             self.ties = closed(<uint64_t *>cnp.PyArray_DATA(at), <int32_t *>cnp.PyArray_DATA(owner), n,
-                               <uint8_t *>cnp.PyArray_DATA(owns))
+                               <int32_t *>cnp.PyArray_DATA(held))
         edge = half_way(at, owner, n) if nearest else at
         if nearest or start is None:
             start = starts(n)
             locate(<uint32_t *>cnp.PyArray_DATA(start), shift_of(n), <const uint64_t *>cnp.PyArray_DATA(edge), n)
-        take(self, at, edge, owner, owns, n)
+        take(self, at, edge, owner, held, n)
         with nogil:
             divide(self.cells, self.shift, <const uint32_t *>cnp.PyArray_DATA(start), self.edge, self.owner)
 
@@ -189,9 +205,10 @@ include "ring_change.pxi"
 
 
 def moves(tuple ids, weights, tuple ids_now, weights_now):
-    """The slot now of each id before, -1 if it has gone or weighs less; and slots that weigh more, and weighed.
+    """The slot now of each id before, -1 if it has gone; and whose weights differ, the lesser and the greater weight.
 
-    Lists that begin and end alike are compared from both ends; only what is between is looked up.
+    Who weighs more is named by its slot, who weighs less or has gone by ~slot, its slot before. Lists that begin and
+    end alike are compared from both ends; only what is between is looked up.
     """
     cdef Py_ssize_t n = len(ids), m = len(ids_now), head = 0, tail = 0, i, least = min(n, m)
     cdef const double *before = weights_of("weights", weights, n)
@@ -199,6 +216,8 @@ def moves(tuple ids, weights, tuple ids_now, weights_now):
     cdef cnp.ndarray places = np.empty(n, np.int32), weighed = np.zeros(m)
     cdef int32_t *place = <int32_t *>cnp.PyArray_DATA(places)
     cdef double *had = <double *>cnp.PyArray_DATA(weighed)
+    cdef double weighs
+    cdef list owners = [], low = [], high = []
     while head < least and ids[head] == ids_now[head]:
         place[head] = <int32_t>head
         head += 1
@@ -209,12 +228,19 @@ def moves(tuple ids, weights, tuple ids_now, weights_now):
     for i in range(head, n - tail):
         place[i] = between.get(ids[i], -1)
     for i in range(n):
-        if place[i] >= 0 and before[i] > now[place[i]]:
-            place[i] = -1
+        weighs = 0.0
         if place[i] >= 0:
-            had[place[i]] = before[i]
-    more = [i for i in range(m) if now[i] > had[i]]
-    return places, more, [had[i] for i in more]
+            weighs, had[place[i]] = now[place[i]], before[i]
+        if before[i] > weighs:
+            owners.append(~i)
+            low.append(weighs)
+            high.append(before[i])
+    for i in range(m):
+        if now[i] > had[i]:
+            owners.append(i)
+            low.append(had[i])
+            high.append(now[i])
+    return places, owners, low, high
 
 
 cdef const double *weights_of(str name, weights, Py_ssize_t n) except? NULL:
@@ -225,45 +251,36 @@ cdef const double *weights_of(str name, weights, Py_ssize_t n) except? NULL:
     return <const double *>cnp.PyArray_DATA(weights)
 
 
-cdef void take(Ring self, cnp.ndarray at, cnp.ndarray edge, cnp.ndarray owner, cnp.ndarray owns, Py_ssize_t n):
-    """Makes these arrays the ring's, with room for their cells."""
+cdef void take(Ring self, cnp.ndarray at, cnp.ndarray edge, cnp.ndarray owner, cnp.ndarray held, Py_ssize_t n):
+    """Makes these arrays the ring's, with room for their cells; `held` says how many points each slot has."""
     cdef cnp.ndarray cells
-    self.size, self.shift, self.members = n, shift_of(n), np.count_nonzero(owns)
+    cdef const int32_t *holds = <const int32_t *>cnp.PyArray_DATA(held)
+    cdef Py_ssize_t slot
+    self.size, self.shift, self.members = n, shift_of(n), 0
+    for slot in range(self.slots):
+        self.members += holds[slot] > 0
     cells = np.empty((1 << (64 - self.shift)) + 1, dtype=CELL)
-    self.arrays = at, edge, owner, cells, owns
+    self.arrays = at, edge, owner, cells, held
     self.at = <const uint64_t *>cnp.PyArray_DATA(at)
     self.edge = <const uint64_t *>cnp.PyArray_DATA(edge)
     self.owner = <const int32_t *>cnp.PyArray_DATA(owner)
     self.cells = <Cell *>cnp.PyArray_DATA(cells)
 
 
-cdef bint carried(Ring self, Ring before, cnp.ndarray places, cnp.ndarray more, cnp.ndarray whose):
+cdef bint carried(Ring self, Ring before, Change *change):
     """Makes this the ring before, changed where it changes; False where that takes more than to move the rest.
 
     It does on a nearest ring, whose neighbours' edges move too, if the number of cells changes, and if slots do
     not keep their order.
     """
-    cdef Py_ssize_t m = cnp.PyArray_DIM(more, 0) - 1, lost = 0, n
-    cdef const int32_t *place = <const int32_t *>cnp.PyArray_DATA(places)
-    cdef Change change
-    cdef cnp.ndarray gone, at, owner, owns
-    if before.nearest or self.nearest or before.ties or not stepped(place, before.slots, &change):
+    cdef Py_ssize_t n = before.size + change.many - 2 * change.lost
+    cdef cnp.ndarray at, owner, held
+    if before.nearest or self.nearest or shift_of(n) != before.shift or not stepped(change, before.slots):
         return False
-    gone = np.empty(before.size // FEW, np.uint32)
-    change.gone = <uint32_t *>cnp.PyArray_DATA(gone)
-    if not change.all_stay:
-        with nogil:
-            lost = losses(place, before.owner, before.size, change.gone, before.size // FEW)
-    n = before.size + m - lost
-    if lost < 0 or shift_of(n) != before.shift:
-        return False
-    at, owner, owns = np.empty(n + 1, np.uint64), np.empty(n + 1, np.int32), np.zeros(self.slots, np.uint8)
-    change.more, change.whose = <const uint64_t *>cnp.PyArray_DATA(more), <const int32_t *>cnp.PyArray_DATA(whose)
-    change.lost, change.came = lost, m
-    owners_of(<uint8_t *>cnp.PyArray_DATA(before.arrays[4]), place, before.slots, <int32_t *>cnp.PyArray_DATA(whose),
-              m, <uint8_t *>cnp.PyArray_DATA(owns))
-    take(self, at, at, owner, owns, n)
+    at, owner, held = np.empty(n + 1, np.uint64), np.empty(n + 1, np.int32), np.zeros(self.slots, np.int32)
+    hold(change, before.slots, <int32_t *>cnp.PyArray_DATA(held))
+    take(self, at, at, owner, held, n)
     with nogil:
-        self.ties = carry(before, &change, <uint64_t *>cnp.PyArray_DATA(at), <int32_t *>cnp.PyArray_DATA(owner),
+        self.ties = carry(before, change, <uint64_t *>cnp.PyArray_DATA(at), <int32_t *>cnp.PyArray_DATA(owner),
                           self.cells)
     return True

@@ -64,44 +64,44 @@ cdef bint arrange(uint32_t *start, int shift, const uint64_t *where, const int32
     return True
 
 
-cdef tuple merged(Ring before, cnp.ndarray places, cnp.ndarray more, cnp.ndarray whose):
-    """The points of a ring whose slots have these places now, -1 for none, and more points, all in order."""
-    cdef cnp.ndarray at = before.arrays[0], owner = before.arrays[2]
-    cdef Py_ssize_t m = cnp.PyArray_DIM(more, 0) - 1, n = before.size
+cdef tuple merged(Ring before, const Change *change):
+    """The points of a ring that stay and those that come, and their owners now, all in order."""
+    cdef cnp.ndarray at = before.arrays[0], owner = before.arrays[2], out, slots
+    cdef Py_ssize_t n = before.size + change.many - 2 * change.lost
     if before.nearest:
         at, owner = before.points(), before.owners()
-    cdef cnp.ndarray out = np.empty(n + m + 1, dtype=np.uint64), slots = np.empty(n + m + 1, dtype=np.int32)
+    out, slots = np.empty(n + 1, dtype=np.uint64), np.empty(n + 1, dtype=np.int32)
     with nogil:
-        n = blend(<const uint64_t *>cnp.PyArray_DATA(at), <const int32_t *>cnp.PyArray_DATA(owner), n,
-                  <const int32_t *>cnp.PyArray_DATA(places), <const uint64_t *>cnp.PyArray_DATA(more),
-                  <const int32_t *>cnp.PyArray_DATA(whose), m, <uint64_t *>cnp.PyArray_DATA(out),
-                  <int32_t *>cnp.PyArray_DATA(slots))
-    return out[:n + 1], slots[:n + 1]
+        blend(<const uint64_t *>cnp.PyArray_DATA(at), <const int32_t *>cnp.PyArray_DATA(owner), before.size, change,
+              <uint64_t *>cnp.PyArray_DATA(out), <int32_t *>cnp.PyArray_DATA(slots))
+    return out, slots
 
 
-cdef Py_ssize_t blend(const uint64_t *at, const int32_t *owner, Py_ssize_t n, const int32_t *places,
-                      const uint64_t *more, const int32_t *whose, Py_ssize_t m, uint64_t *out,
-                      int32_t *slots) noexcept nogil:
-    """Merges `more` into the points that keep a place; how many there are then. The old come before their equals."""
+cdef void blend(const uint64_t *at, const int32_t *owner, Py_ssize_t n, const Change *change, uint64_t *out,
+                int32_t *slots) noexcept nogil:
+    """Merges points that come into those that stay, which come before their equals; one that goes is written over."""
     cdef Py_ssize_t i = 0, j, k = 0, low, high, middle
-    for j in range(m + 1):
+    for j in range(change.many + 1):
         low, high = i, n
-        while j < m and low < high:
+        while j < change.many and low < high:
             middle = (low + high) >> 1
-            if at[middle] <= more[j]:
+            if at[middle] <= change.points[j]:
                 low = middle + 1
             else:
                 high = middle
         while i < high:
             out[k] = at[i]
-            slots[k] = places[owner[i]]
-            k += slots[k] >= 0
-            i += 1
-        if j < m:
-            out[k] = more[j]
-            slots[k] = whose[j]
+            slots[k] = change.places[owner[i]]
             k += 1
-    return k
+            i += 1
+        if j == change.many:
+            break
+        if change.whose[j] < 0:
+            k -= 1
+        else:
+            out[k] = change.points[j]
+            slots[k] = change.whose[j]
+            k += 1
 
 
 cdef cnp.ndarray half_way(cnp.ndarray at, cnp.ndarray owner, Py_ssize_t n):
@@ -144,15 +144,15 @@ cdef void divide(Cell *cells, int shift, const uint32_t *start, const uint64_t *
         describe(cells + b, shift, edge, owner)
 
 
-cdef bint closed(uint64_t *at, int32_t *owner, Py_ssize_t n, uint8_t *owns) noexcept nogil:
+cdef bint closed(uint64_t *at, int32_t *owner, Py_ssize_t n, int32_t *held) noexcept nogil:
     """Puts after the last point the highest position, which is the first one's owner's; whether two points are equal.
 
-    Who owns a point is noted in `owns`.
+    How many points each slot has is counted in `held`.
     """
     cdef Py_ssize_t i
     cdef bint ties = False
     at[n], owner[n] = <uint64_t>-1, owner[0]
     for i in range(n):
-        owns[owner[i]] = 1
+        held[owner[i]] += 1
         ties |= (i + 1 < n) & (at[i] == at[i + 1])
     return ties

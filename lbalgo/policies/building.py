@@ -43,7 +43,7 @@ def keyed_picker(
     ):
         built = previous.structure
     else:
-        built = structure() if (view.weights > 0).any() else Structure()
+        built = structure() if np.count_nonzero(view.weights) else Structure()
     hasher = key_hasher(policy.hasher, policy.seed)
     return TicketPicker(policy, view, built, hasher, KEYED, cursor_of(previous), thin)
 

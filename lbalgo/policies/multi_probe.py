@@ -109,7 +109,8 @@ class MultiProbe:
         if sum(counts) > MAX_POINTS:
             raise ConfigError("points", self.points, f"the pool's weights ask for {sum(counts)} points")
         slots = np.flatnonzero(view.weights > 0).tolist()
-        return ProbedRing(*points_of(view.ids, slots, [counts[i] for i in slots]), len(view), self.probes)
+        points, owners = points_of([view.ids[i] for i in slots], slots, [counts[i] for i in slots])
+        return ProbedRing(points, owners, len(view), self.probes)
 
     def _counts(self, view: View[Any]) -> list[int]:
         return RingHash(points=self.points)._counts(view.ids, view.weights.tolist())

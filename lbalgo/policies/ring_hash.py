@@ -37,7 +37,7 @@ B = TypeVar("B", bound=Backend)
 
 POINTS = 100  # per unit of weight; shares then spread by 10 % of the mean
 MAX_POINTS = 8_388_608  # Envoy's cap on a ring
-GAMMA = 0x9E3779B97F4A7C15
+GAMMA = np.uint64(0x9E3779B97F4A7C15)
 FEW = 3  # a ring of fewer times as many points as come and go is made anew
 
 
@@ -124,25 +124,27 @@ class RingHash:
         if sum(counts) > self.max_points:
             raise ConfigError("max_points", self.max_points, f"the pool's weights ask for {sum(counts)} points")
         slots = np.flatnonzero(view.weights > 0).tolist()
-        return Ring(*points_of(view.ids, slots, [counts[i] for i in slots]), len(view), self.lookup is Lookup.NEAREST)
+        points, owners = points_of([view.ids[i] for i in slots], slots, [counts[i] for i in slots])
+        return Ring(points, owners, len(view), self.lookup is Lookup.NEAREST)
 
     def _changed(self, view: View[Any], previous: Picker[Any] | None) -> Ring | None:
-        """The previous picker's ring, without the points of who left or weighs less, with those that are more now.
+        """The previous picker's ring, without the points that are too many now, with those that are more.
 
         None where the whole has to be made anew, or is as soon made.
         """
         if not isinstance(previous, TicketPicker) or not isinstance(previous.structure, Ring):
             return None
         before, ring = previous.view, previous.structure
-        if previous.policy != self:
+        if previous.policy != self or ring.ties:
             return None
-        places, slots, weighed = moves(before.ids, before.weights, view.ids, view.weights)
-        counts = self._counts([view.ids[slot] for slot in slots], [float(view.weights[slot]) for slot in slots])
-        held = [_rounded(self.points, weight) for weight in weighed]
-        come, go = sum(counts) - sum(held), float(before.weights[places < 0].sum()) * self.points
-        if ring.size + come > self.max_points or FEW * (come + go) > ring.size:
+        places, slots, low, high = moves(before.ids, before.weights, view.ids, view.weights)
+        names = [view.ids[slot] if slot >= 0 else before.ids[~slot] for slot in slots]
+        few, many = self._counts(names, low), self._counts(names, high)
+        differ = [b - a for a, b in zip(few, many, strict=True)]
+        grown = sum(n if slot >= 0 else -n for n, slot in zip(differ, slots, strict=True))
+        if ring.size + grown > self.max_points or FEW * sum(differ) > ring.size:
             return None
-        points, owners = points_of(view.ids, slots, counts, held) if come else ((), ())
+        points, owners = points_of(names, slots, differ, few) if slots else ((), ())
         changed = Ring(points, owners, len(view), ring.nearest, ring, places)
         return None if changed.ties else changed  # those at one position would have to be in order of id
 
@@ -183,25 +185,23 @@ class RingHash:
 
 
 def points_of(
-    ids: Sequence[str], slots: list[int], counts: Sequence[int], held: Sequence[int] | None = None
+    names: Sequence[str], owners: Sequence[int], counts: Sequence[int], held: Sequence[int] | None = None
 ) -> tuple[U64, I32]:
-    """Points and owners of these slots, at least one, up to so many of each, without those they have; in order of id.
+    """Points of these names, at least one, so many of each after those it has, and their owners; in order of name.
 
     Examples
     --------
-    >>> whole, few, rest = (points_of("ab", [1], [n], [held]) for n, held in ((9, 0), (5, 0), (9, 5)))
+    >>> whole, few, rest = (points_of("b", [1], [n], [held]) for n, held in ((9, 0), (5, 0), (4, 5)))
     >>> whole[0].tolist() == few[0].tolist() + rest[0].tolist(), rest[1].tolist()
     (True, [1, 1, 1, 1])
     """
-    order = sorted(range(len(slots)), key=[ids[slot] for slot in slots].__getitem__)
-    starts = np.empty(len(slots), np.uint64)
-    KeyHasher(0).sequence([ids[slots[i]] for i in order], starts)
-    many = np.array([counts[i] for i in order], np.int32)
+    order = sorted(range(len(names)), key=names.__getitem__)
+    starts = np.empty(len(names), np.uint64)
+    KeyHasher(0).sequence([names[i] for i in order], starts)
     if held is not None:
-        has = np.array([held[i] for i in order], np.int32)
-        starts += has.astype(np.uint64) * np.uint64(GAMMA)
-        many -= has
-    return derived(starts, many), np.array([slots[i] for i in order], np.int32).repeat(many)
+        starts += np.array([held[i] for i in order], np.uint64) * GAMMA
+    many = np.array([counts[i] for i in order], np.int32)
+    return derived(starts, many), np.array([owners[i] for i in order], np.int32).repeat(many)
 
 
 def _rounded(points: int, weight: float) -> int:

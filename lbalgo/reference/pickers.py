@@ -94,23 +94,23 @@ class TicketPicker:
         self._turn, self._turns, self._due = 0, 0, 0
         self.plain = True
         self._table: Any = None
-        self.able = bool(view.eligible.any())
+        able = np.count_nonzero(view.eligible)
+        self.able = able > 0
         eligible = view.eligible.astype(np.uint8)
         coins: Any = np.zeros(len(view), dtype=np.uint64)
-        if thin and len(view):
-            ratios = view.factors / view.factors.max()
-            thresholds = np.rint(ratios * float(ACCEPT)).astype(np.uint64)
-            everybody = bool((ratios == 1.0).all())  # whoever has all of its share accepts, whatever its coin
-            self.plain = everybody and bool((eligible == (view.weights > 0)).all())
-            if not everybody:
+        thresholds: Any = np.empty(len(view), dtype=np.uint64)
+        thresholds.fill(ACCEPT)
+        if thin:
+            self.plain = able == np.count_nonzero(view.weights)
+            if np.count_nonzero(view.factors != view.factors[:1]):  # else all accept, whatever their coins
+                self.plain = False
+                thresholds[:] = np.rint(view.factors / view.factors.max() * float(ACCEPT))
                 coins[:] = [mix64(xxh64(i.encode()) ^ SALT) for i in view.ids]
-            if cython.compiled and self.able and isinstance(structure, MaglevTable):  # type: ignore[name-defined]  # noqa: F821
-                shares = view.weights / view.weights.max()
-                if (shares * ratios)[view.eligible].sum() < (1 - MANY) * shares.sum():
-                    self._table = structure
-        else:
-            thresholds = np.full(len(view), ACCEPT, dtype=np.uint64)
-        bars: Any = np.where(view.eligible, thresholds, np.uint64(0))
+        bars: Any = thresholds if self.plain else np.where(view.eligible, thresholds, np.uint64(0))
+        if cython.compiled and self.able and not self.plain and isinstance(structure, MaglevTable):  # type: ignore[name-defined]  # noqa: F821
+            shares = view.weights / view.weights.max()
+            if (shares * bars).sum() < (1 - MANY) * ACCEPT * shares.sum():
+                self._table = structure
         columns: Any = coins, thresholds, bars, eligible
         if not cython.compiled:
             columns = [values.tolist() for values in columns]

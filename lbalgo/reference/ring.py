@@ -18,7 +18,8 @@ from lbalgo.types import F64, I32
 class Ring(Structure):
     """A ring of points; the ticket's successor, or its nearest point, names the slot.
 
-    With a ring `before`, its points are here too: those of its slot i are of slot places[i], or gone where that is -1.
+    With a ring `before` of no two points at one position, its points are here too: those of its slot i are of slot
+    places[i]. A point goes if its owner is said to be ~i; all points of a slot must if it has no place, but -1.
     """
 
     __slots__ = ("_at", "_owner", "members", "nearest", "size", "ties")
@@ -26,6 +27,7 @@ class Ring(Structure):
     _at: list[int]
     _owner: list[int]
     size: int
+    ties: bool
 
     def __init__(
         self,
@@ -37,22 +39,34 @@ class Ring(Structure):
         places: Any = None,
     ) -> None:
         slots = count("slots", slots)
+        stay: dict[int, int] = {}
+        moved: list[int] = []
         where: list[int] = []
         whose: list[int] = []
         if before is not None:
-            moved: list[int] = column("places", places, -1, slots - 1, np.int32).tolist()
+            moved = column("places", places, -1, slots - 1, np.int32).tolist()
             if len(moved) != before.slots:
                 raise ConfigError("places", places, f"must be one for each of {before.slots} slots")
-            kept = [k for k in range(before.size) if moved[before._owner[k]] >= 0]
-            where, whose = [before._at[k] for k in kept], [moved[before._owner[k]] for k in kept]
+            if before.ties:
+                raise ConfigError("before", before, "must have no two points at one position")
+            stay = dict(zip(before._at, before._owner, strict=True))
         if before is None or len(points) or len(owners):
-            more: list[int] = words("points", points).tolist()
-            their: list[int] = column("owners", owners, 0, slots - 1, np.int32).tolist()
-            if len(more) + (0 if before is None else before.size) >= 1 << 31:
+            where = words("points", points).tolist()
+            whose = column("owners", owners, -len(moved), slots - 1, np.int32).tolist()
+            if len(where) + len(stay) >= 1 << 31:
                 raise ConfigError("points", points, "must be 1 to 2**31 - 1 of them")
-            if len(their) != len(more):
+            if len(whose) != len(where):
                 raise ConfigError("owners", owners, "must be as many as there are points")
-            where, whose = where + more, whose + their
+        for point, owner in zip(where, whose, strict=True):
+            if owner < 0 and stay.pop(point, None) != ~owner:
+                raise ConfigError("points", points, "must be their owners' where they go")
+        if any(moved[owner] < 0 for owner in stay.values()):
+            raise ConfigError("places", places, "must be some where points stay")
+        come = [k for k in range(len(where)) if whose[k] >= 0]
+        where, whose = (
+            [*stay, *(where[k] for k in come)],
+            [*map(moved.__getitem__, stay.values()), *(whose[k] for k in come)],
+        )
         if not where:
             raise ConfigError("places", places, "must leave the ring a point")
         order = sorted(range(len(where)), key=where.__getitem__)
@@ -104,13 +118,19 @@ class Ring(Structure):
 
 def moves(
     ids: tuple[str, ...], weights: F64, ids_now: tuple[str, ...], weights_now: F64
-) -> tuple[I32, list[int], list[float]]:
-    """The slot now of each id before, -1 if it has gone or weighs less; and slots that weigh more, and weighed."""
+) -> tuple[I32, list[int], list[float], list[float]]:
+    """The slot now of each id before, -1 if it has gone; and whose weights differ, the lesser and the greater weight.
+
+    Who weighs more is named by its slot, who weighs less or has gone by ~slot, its slot before.
+    """
     for name, given, whose in (("weights", weights, ids), ("weights_now", weights_now, ids_now)):
         if len(array(name, given, np.float64)) != len(whose):
             raise ConfigError(name, given, "must be one for each id")
-    now = {name: (slot, w) for slot, (name, w) in enumerate(zip(ids_now, weights_now.tolist(), strict=True))}
-    kept = {name: w for name, w in zip(ids, weights.tolist(), strict=True) if name in now and w <= now[name][1]}
-    places = [now[name][0] if name in kept else -1 for name in ids]
-    more = {slot: kept.get(name, 0.0) for name, (slot, w) in now.items() if w > kept.get(name, 0.0)}
-    return np.array(places, dtype=np.int32), list(more), list(more.values())
+    had = dict(zip(ids, weights.tolist(), strict=True))
+    now = dict(zip(ids_now, weights_now.tolist(), strict=True))
+    slots = {name: slot for slot, name in enumerate(ids_now)}
+    less = [(~slot, now.get(name, 0.0), w) for slot, (name, w) in enumerate(had.items()) if w > now.get(name, 0.0)]
+    more = [(slots[name], had.get(name, 0.0), w) for name, w in now.items() if w > had.get(name, 0.0)]
+    changes = less + more
+    places = np.array([slots.get(name, -1) for name in ids], dtype=np.int32)
+    return places, [slot for slot, _, _ in changes], [low for _, low, _ in changes], [high for _, _, high in changes]

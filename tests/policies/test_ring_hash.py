@@ -171,6 +171,46 @@ def test_an_incremental_history_leads_to_the_same_ring():
     assert picker.fingerprint() == policy.build(["a", "b"]).fingerprint()
 
 
+CALM = st.dictionaries(st.sampled_from("abcdefghijkl"), st.sampled_from([0.0, 0.05, 1.0, 1.01, 2.0]), max_size=3)
+
+
+@given(st.integers(0, 1), st.lists(st.tuples(CALM, st.integers(0, 12), st.booleans()), min_size=1, max_size=12))
+def test_any_history_leads_to_the_ring_made_anew(which, changes):
+    """Ids come, go and come again, weights rise and fall, some at once, and slots are listed in another order."""
+    policy, pool = POLICIES[which], dict.fromkeys("abcdefghijkl", 1.0)
+    picker = policy.build(pool)
+    for changed, gone, turn in changes:
+        pool = {name: w for name, w in {**pool, **changed}.items() if name != "abcdefghijklm"[gone]}
+        if turn:
+            pool = dict(reversed(pool.items()))
+        picker, anew = policy.build(pool, previous=picker), policy.build(pool)
+        picker.check_invariants()
+        assert picker.structure.slots == anew.structure.slots
+        if anew.structure.slots:
+            for fact in ("size", "members", "ties", "nearest"):
+                assert getattr(picker.structure, fact) == getattr(anew.structure, fact)
+            assert np.array_equal(picker.structure.points(), anew.structure.points())
+            assert np.array_equal(picker.structure.owners(), anew.structure.owners())
+            assert np.array_equal(picker.pick_many(TICKETS), anew.pick_many(TICKETS))
+
+
+@either
+@pytest.mark.parametrize(
+    ("change", "points"),
+    [({"b7": 2}, 20), ({"b8": 1}, 20), ({"b8": 0}, 40), ({"b7": None}, 20), ({"new": 1}, 20), ({"b7": 2, "b8": 1}, 40)],
+    ids=["rise", "fall", "to nothing", "leave", "join", "rise and fall"],
+)
+def test_a_change_derives_only_the_points_that_come_or_go(policy, monkeypatch, change, points):
+    pool = {f"b{i}": 1 + (i == 8) for i in range(20)}
+    before = policy.build(pool)
+    now = {name: w for name, w in {**pool, **change}.items() if w is not None}
+    made = []
+    monkeypatch.setattr(ring_hash, "derived", lambda *of: made.append(derived(*of)) or made[-1])
+    after = policy.build(now, previous=before)
+    assert [len(part) for part in made] == [points]
+    assert after.fingerprint() == policy.build(now).fingerprint()
+
+
 def test_plain_data():
     policy = lb.RingHash(points=7, lookup=lb.Lookup.NEAREST, hasher=lb.XXH3(), seed=3, max_points=1000)
     data = json.loads(json.dumps(policy.to_dict()))
@@ -233,8 +273,9 @@ def test_a_refused_build_changes_nothing():
     policy = lb.RingHash(max_points=250)
     picker = policy.build(["a", "b"])
     before, state = picker.fingerprint(), picker.cursor.state
-    with pytest.raises(lb.ConfigError):
-        policy.build(["a", "b", "c"], previous=picker)
+    for pool in (["a", "b", "c"], {"a": 1, "b": 1.6}, {"a": 1, "b": 0.001}):
+        with pytest.raises(lb.ConfigError):
+            policy.build(pool, previous=picker)
     assert (picker.fingerprint(), picker.cursor.state) == (before, state)
     assert policy.build({"a": 1.5, "b": 1}).structure.size == 250
 
@@ -259,6 +300,21 @@ def test_points_at_one_position_are_ordered_by_id(policy, monkeypatch):
     tickets = np.arange(20, dtype=np.uint64)
     assert owners(picker, tickets).tolist() == owners(turned, tickets).tolist()
     assert picker.fingerprint() == turned.fingerprint()
+    risen = {**pool, "b": 1.2}
+    assert policy.build(risen, previous=picker).fingerprint() == policy.build(risen).fingerprint()
+
+
+@either
+def test_a_point_that_comes_to_where_one_is_makes_the_ring_anew(policy, monkeypatch):
+    monkeypatch.setattr(ring_hash, "derived", lambda *of: derived(*of) >> np.uint64(48))
+    pool, before, tied = {"a": 1, "b": 1}, None, 0
+    for i in range(60):
+        before = policy.build(pool, previous=before)
+        tied += before.structure.ties
+        before.check_invariants()
+        assert before.fingerprint() == policy.build(pool).fingerprint()
+        pool = dict.fromkeys([*pool, f"c{i}"][i % 3 == 2 :], 1)
+    assert 0 < tied < 60
 
 
 def test_the_cap_may_be_anything_an_index_can_name():

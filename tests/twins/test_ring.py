@@ -31,7 +31,7 @@ def brute(points, owners, ticket, nearest):
 
 
 def arrays(points, owners):
-    return np.array(points, dtype=np.uint64), np.array(owners, dtype=np.int32)
+    return np.array(list(points), dtype=np.uint64), np.array(list(owners), dtype=np.int32)
 
 
 @st.composite
@@ -97,21 +97,25 @@ def test_large_rings(seed, slots, extra, squeeze, nearest):
 def test_rings_merged(drawn, was_nearest, nearest, data):
     """What stays of a ring, its slots renumbered, and more points, is the ring of both; the old come before equals."""
     points, owners, slots = drawn
-    more = data.draw(st.lists(st.one_of(WORD, CLUSTER, st.sampled_from(points)), max_size=12))
+    whose = dict(zip(points, owners, strict=True))
     now = data.draw(st.integers(1, 9))
     places = data.draw(st.lists(st.integers(-1, now - 1), min_size=slots, max_size=slots))
-    whose = data.draw(st.lists(st.integers(0, now - 1), min_size=len(more), max_size=len(more)))
-    listed = sorted(range(len(points)), key=points.__getitem__)
-    kept = [(points[k], places[owners[k]]) for k in listed if places[owners[k]] >= 0] + list(
-        zip(more, whose, strict=True)
+    few = data.draw(st.sets(st.sampled_from(sorted(whose)), max_size=9))
+    go = [(point, ~slot) for point, slot in whose.items() if places[slot] < 0 or point in few]
+    come = data.draw(
+        st.lists(st.tuples(st.one_of(WORD, CLUSTER, st.sampled_from(points)), st.integers(0, now - 1)), max_size=12)
     )
-    rings = [kind(*arrays(points, owners), slots, was_nearest) for kind in (Ring, plain.Ring)]
+    given_points, given_owners = zip(*data.draw(st.permutations(go + come)), strict=True) if go + come else ((), ())
+    came = [pair for pair in zip(given_points, given_owners, strict=True) if pair[1] >= 0]
+    leaves = {point for point, _ in go}
+    kept = [(point, places[slot]) for point, slot in sorted(whose.items()) if point not in leaves] + came
+    rings = [kind(*arrays(whose, whose.values()), slots, was_nearest) for kind in (Ring, plain.Ring)]
     if not kept:
         for before in rings:
             with pytest.raises(ConfigError, match="places"):
-                type(before)(more, whose, now, nearest, before, places)
+                type(before)(given_points, given_owners, now, nearest, before, places)
         return
-    fast, slow = (type(before)(*arrays(more, whose), now, nearest, before, places) for before in rings)
+    fast, slow = (type(before)(*arrays(given_points, given_owners), now, nearest, before, places) for before in rings)
     whole = Ring(*arrays(*zip(*kept, strict=True)), now, nearest)
     for what in ("size", "slots", "members", "nearest", "ties"):
         assert getattr(fast, what) == getattr(slow, what) == getattr(whole, what), what
@@ -126,14 +130,15 @@ def test_rings_merged(drawn, was_nearest, nearest, data):
     st.integers(0, 2**32),
     st.integers(2, 40),
     st.sets(st.integers(0, 39), max_size=4),
+    st.sets(st.integers(0, 39), max_size=3),
     st.integers(-1, 39),
-    st.sampled_from([0, 44, 58]),
+    st.sampled_from([0, 40, 44]),
     st.integers(0, 300),
 )
-def test_large_rings_changed(seed, slots, leave, join, squeeze, more):
-    """Some slots go, one comes in between or at an end, the rest shift: at every level as made anew, crowds too."""
+def test_large_rings_changed(seed, slots, leave, fall, join, squeeze, more):
+    """Slots go or lose points, one comes in between or at an end, the rest shift: at every level as made anew."""
     rng = np.random.default_rng(seed)
-    points = rng.integers(0, TURN, 50 * slots, dtype=np.uint64) >> np.uint64(squeeze)
+    points = np.unique(rng.integers(0, TURN, 50 * slots, dtype=np.uint64) >> np.uint64(squeeze))
     owners = rng.integers(0, slots, len(points), dtype=np.int32)
     places, now = np.full(slots, -1), 0
     for slot in range(slots):
@@ -141,21 +146,53 @@ def test_large_rings_changed(seed, slots, leave, join, squeeze, more):
         if slot not in leave:
             places[slot], now = now, now + 1
     now = max(now, 1)
+    go = (places[owners] < 0) | (np.isin(owners, list(fall)) & (rng.random(len(points)) < 0.5))
     come = rng.integers(0, TURN, more + 1, dtype=np.uint64) >> np.uint64(squeeze)
-    whose = rng.integers(0, now, len(come), dtype=np.int32)
-    at, whom = np.sort(points), owners[np.argsort(points, kind="stable")]
-    stay = places[whom] >= 0
-    whole = plain.Ring(np.concatenate([at[stay], come]), np.concatenate([places[whom][stay], whose]), now)
+    where = np.concatenate([come, rng.permutation(points[go])[:1], points[go]])  # one comes to where another goes
+    whose = rng.integers(0, now, len(where), dtype=np.int32)
+    whose[len(where) - go.sum() :] = ~owners[go]
+    comes = whose >= 0
+    whole = plain.Ring(
+        np.concatenate([points[~go], where[comes]]), np.concatenate([places[owners][~go], whose[comes]]), now
+    )
+    order = rng.permutation(len(where))
     near = [np.asarray(whole.points(), np.uint64) + np.uint64(d) for d in (TURN - 1, 0, 1)]
     tickets = np.concatenate([*near, rng.integers(0, TURN, 2000, dtype=np.uint64)])
     wanted = [whole.slot(ticket) for ticket in tickets.tolist()]
-    for made in at_every_level(lambda: Ring(come, whose, now, False, Ring(points, owners, slots), places)):
-        assert (made.size, made.members, made.ties) == (whole.size, whole.members, whole.ties)
+    for made in at_every_level(
+        lambda: Ring(where[order], whose[order], now, False, Ring(points, owners, slots), places)
+    ):
+        assert (made.size, made.members) == (whole.size, whole.members)
         assert made.points().tolist() == whole.points()
+        if made.ties or whole.ties:
+            assert made.ties == whole.ties
+            continue  # equals that come are in the order given
         assert made.owners().tolist() == whole.owners()
         found = np.empty(len(tickets), np.int32)
         made.slot_many(tickets, found)
         assert found.tolist() == wanted
+
+
+@pytest.mark.parametrize("n", [64, 100, 10_000])
+def test_rings_changed_again_and_again(n):
+    """Points come and go for long, a few each time, at the ends of the circle too: as made anew, and counted alike."""
+    rng = np.random.default_rng(n)
+    points = rng.integers(0, TURN, n, dtype=np.uint64)
+    points[:2] = 0, TURN - 1
+    pool = dict(zip(points.tolist(), rng.integers(0, 5, n).tolist(), strict=True))
+    ring = Ring(*arrays(pool, pool.values()), 5)
+    for _ in range(60):
+        go = {int(point): ~pool[int(point)] for point in rng.choice(np.array(list(pool), np.uint64), 3, replace=False)}
+        come = {int(point): int(rng.integers(5)) for point in [*rng.integers(0, TURN, 2, dtype=np.uint64), min(go)]}
+        where, whose = [*come, *go], [*come.values(), *go.values()]
+        pool = {point: owner for point, owner in pool.items() if point not in go} | come
+        ring = Ring(where, whose, 5, False, ring, range(5))
+        whole = Ring(*arrays(pool, pool.values()), 5)
+        assert (ring.size, ring.members, ring.ties) == (whole.size, whole.members, whole.ties)
+        assert np.array_equal(ring.points(), whole.points())
+        assert np.array_equal(ring.owners(), whole.owners())
+        tickets = np.concatenate([np.array(where, np.uint64) + np.uint64(d) for d in (TURN - 1, 0, 1)])
+        assert [ring.slot(ticket) for ticket in tickets.tolist()] == [whole.slot(ticket) for ticket in tickets.tolist()]
 
 
 @given(st.data())
@@ -166,15 +203,14 @@ def test_moves(data):
     if data.draw(st.booleans()):  # lists that begin and end alike
         now = {**before, **now}
     given = [part for pool in (before, now) for part in (tuple(pool), np.array(list(pool.values()), np.float64))]
-    slots = {name: slot for slot, name in enumerate(now)}
-    kept = {name: weight for name, weight in before.items() if weight <= now.get(name, -1.0)}
-    more = {slots[name]: kept.get(name, 0.0) for name, weight in now.items() if weight > kept.get(name, 0.0)}
+    slots, had = ({name: slot for slot, name in enumerate(pool)} for pool in (now, before))
+    less = {~had[name]: (now.get(name, 0.0), w) for name, w in before.items() if w > now.get(name, 0.0)}
+    more = {slots[name]: (before.get(name, 0.0), w) for name, w in now.items() if w > before.get(name, 0.0)}
     for module in (ring, plain):
-        places, come, weighed = module.moves(*given)
+        places, owners, low, high = module.moves(*given)
         assert places.dtype == np.int32
-        assert places.tolist() == [slots[name] if name in kept else -1 for name in before]
-        assert dict(zip(come, weighed, strict=True)) == more
-        assert come == list(more)
+        assert places.tolist() == [slots.get(name, -1) for name in before]
+        assert list(zip(owners, zip(low, high, strict=True), strict=True)) == [*less.items(), *more.items()]
 
 
 @pytest.mark.parametrize("module", [ring, plain])
@@ -202,7 +238,15 @@ def test_moves_refused_alike(module, parameter, weights, now):
         ("places", [], [], [0, -2]),
         ("places", [], [], [0, 0.5]),
         ("places", [], [], None),
-        ("places", [], [], [-1, -1]),
+        ("places", [], [], [-1, 1]),
+        ("places", [5], [~0], [0, -1]),
+        ("places", [5, 6], [~0, ~1], [0, 1]),
+        ("points", [5], [~1], [0, 1]),
+        ("points", [5, 5], [~0, ~0], [0, 1]),
+        ("points", [5, 5, 5], [~0, 2, ~0], [0, 1]),
+        ("points", [4], [~0], [0, 1]),
+        ("points", [7], [~0], [0, 1]),
+        ("owners", [5], [~2], [0, 1]),
         ("points", [], [0], [0, 1]),
         ("owners", [1], [], [0, 1]),
         ("owners", [1], [3], [0, 1]),
@@ -210,10 +254,25 @@ def test_moves_refused_alike(module, parameter, weights, now):
     ],
 )
 def test_refused_merged_alike(kind, parameter, points, owners, places):
-    before = kind([5, 6], [0, 1], 2)
+    for nearest in (False, True):
+        before = kind([5, 6], [0, 1], 2, nearest)
+        with pytest.raises(ConfigError) as caught:
+            kind(points, owners, 3, nearest, before, places)
+        assert caught.value.parameter == parameter
+
+
+@pytest.mark.parametrize("kind", [Ring, plain.Ring])
+def test_the_last_point_of_a_nearest_ring_goes(kind):
+    """Its edge lies past 0, so the search for it ends past the last edge."""
+    before = kind([10, 20, TURN - 3], [0, 1, 2], 3, True)
+    assert list(kind([TURN - 3], [~2], 2, True, before, [0, 1, -1]).points()) == [10, 20]
+
+
+@pytest.mark.parametrize("kind", [Ring, plain.Ring])
+def test_a_ring_of_equal_points_is_not_changed(kind):
     with pytest.raises(ConfigError) as caught:
-        kind(points, owners, 3, False, before, places)
-    assert caught.value.parameter == parameter
+        kind([7], [0], 1, False, kind([5, 5], [0, 0], 1), [0])
+    assert caught.value.parameter == "before"
 
 
 @pytest.mark.parametrize("kind", [Ring, plain.Ring])
