@@ -11,6 +11,7 @@ cdef extern from "short_keys.h":
 cdef object NOTHING
 cdef Py_ssize_t TURNS
 cdef uint64_t ACCEPT
+cdef double MANY
 cdef int KEYED, COUNTER, RANDOM
 
 @cython.final

@@ -247,7 +247,7 @@ class TicketPicker:
     def _decide_of_two(self, ticket: int) -> int:
         """Both of the walk's first two are asked: no branch waits for the first one's coin, only one that few take."""
         two = 0
-        one: int = self._table.two(ticket, cython.address(two))
+        one: int = self._table.two(ticket, cython.address(two))  # pyright: ignore[reportAttributeAccessIssue]
         first: int = self._accepts(one, ticket)
         second: int = self._accepts(two, ticket)
         if unlikely(first + second == 0):  # type: ignore[name-defined]  # noqa: F821
