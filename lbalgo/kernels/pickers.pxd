@@ -31,8 +31,8 @@ cdef class TicketPicker:
     cdef Py_ssize_t _turn, _turns  # the next of those that are decided, and their number
     cdef uint64_t _due, _step  # where the cursor stands if nobody has moved it; what every turn moves it by, or 0
     cdef const int32_t *_queue  # whom they are decided to
-    cdef uint64_t[80] _states  # of TURNS, and as many more as a structure may find beyond them
-    cdef int32_t[80] _served
+    cdef uint64_t[144] _states  # of TURNS, and as many more as a structure may find beyond them
+    cdef int32_t[144] _served
     cdef uint64_t[::1] coins
     cdef uint64_t[::1] thresholds
     cdef uint64_t[::1] bars  # thresholds, and 0 of who is not eligible
