@@ -49,6 +49,8 @@ cdef extern from "hashing_lanes.h" nogil:
     void hash_begin(hash_batch *batch, int level, uint64_t seed, uint64_t *out) noexcept
     void hash_row(hash_batch *batch, const uint8_t *data, Py_ssize_t size) noexcept
     void hash_end(hash_batch *batch) noexcept
+    void hash_cells(hash_batch *batch, const uint8_t *cells, Py_ssize_t stride, const Py_ssize_t *sizes,
+                    Py_ssize_t n) noexcept
     void prefetch(const void *where) noexcept
 
 cdef extern from "text_lanes.h" nogil:
@@ -147,12 +149,27 @@ def siphash24(data, k0, k1):
         PyBuffer_Release(&view)
 
 
+cdef inline Py_ssize_t length_of(object values, int number) noexcept:
+    """Of a contiguous, aligned, one-dimensional array of this number of dtype; -1 of anything else."""
+    if (cnp.PyArray_Check(values) and cnp.PyArray_TYPE(values) == number and cnp.PyArray_NDIM(values) == 1
+            and cnp.PyArray_ISCARRAY_RO(values)):
+        return cnp.PyArray_DIM(values, 0)
+    return -1
+
+
 cdef uint64_t *room(object out, Py_ssize_t n) except? NULL:
     """Where the n items of a contiguous, aligned, writeable, one-dimensional uint64 array are; refuses any other."""
-    if not (cnp.PyArray_Check(out) and cnp.PyArray_TYPE(out) == cnp.NPY_UINT64 and cnp.PyArray_NDIM(out) == 1
-            and cnp.PyArray_DIM(out, 0) == n and cnp.PyArray_ISCARRAY(out)):
+    if length_of(out, cnp.NPY_UINT64) != n or not cnp.PyArray_ISCARRAY(out):
         array("out", out, np.uint64, n)
     return <uint64_t *>cnp.PyArray_DATA(out)
+
+
+cdef Py_ssize_t rows(object data, int number, object dtype, Py_ssize_t width, object out) except -1:
+    """How many keys of `width` items each a contiguous array has, as many as `out`; refuses any other."""
+    cdef Py_ssize_t n = length_of(out, cnp.NPY_UINT64), items = length_of(data, number)
+    if n < 0 or items < 0 or width < 1 or items % width or items // width != n:
+        cells_of(data, dtype, width, out)
+    return n
 
 
 @cython.final
@@ -208,9 +225,10 @@ cdef class KeyHasher:
 
     def words(self, values, out):
         """Hashes of a contiguous uint64 array, each as its 8 bytes, into another."""
-        cdef cnp.ndarray given = array("values", values, np.uint64)
-        cdef const uint64_t *v = <const uint64_t *>cnp.PyArray_DATA(given)
-        cdef Py_ssize_t i, n = cnp.PyArray_DIM(given, 0)
+        cdef Py_ssize_t i, n = length_of(values, cnp.NPY_UINT64)
+        if n < 0:
+            array("values", values, np.uint64)
+        cdef const uint64_t *v = <const uint64_t *>cnp.PyArray_DATA(<cnp.ndarray>values)
         cdef uint64_t *o = room(out, n)
         if self.kind == KIND_XXH64:
             with nogil:
@@ -239,9 +257,8 @@ cdef class KeyHasher:
 
     def cells(self, data, Py_ssize_t width, out):
         """Hashes of keys of `width` bytes each, of a contiguous uint8 array, without the NULs at their ends."""
-        cells_of(data, np.uint8, width, out)
+        cdef Py_ssize_t i, n = rows(data, cnp.NPY_UINT8, np.uint8, width, out)
         cdef const uint8_t *at = <const uint8_t *>cnp.PyArray_DATA(<cnp.ndarray>data)
-        cdef Py_ssize_t i, n = len(out)
         cdef uint64_t *o = room(out, n)
         cdef hash_batch batch
         if self.kind == KIND_XXH64:
@@ -258,8 +275,7 @@ cdef class KeyHasher:
 
     def runes(self, data, Py_ssize_t width, out):
         """Hashes of texts of `width` code points each, of a contiguous uint32 array, without the NULs at their ends."""
-        cells_of(data, np.uint32, width, out)
-        cdef Py_ssize_t i = 0, j, m, size, length = 0, n = len(out)
+        cdef Py_ssize_t i = 0, m, size, length = 0, n = rows(data, cnp.NPY_UINT32, np.uint32, width, out)
         cdef uint64_t *o = room(out, n)
         cdef Py_ssize_t stride = (width + 15) & ~<Py_ssize_t>15, most = max(1, min(HASH_ROWS, FEW // stride))
         cdef const uint32_t *start = <const uint32_t *>cnp.PyArray_DATA(<cnp.ndarray>data)
@@ -275,9 +291,7 @@ cdef class KeyHasher:
                 while i < n:
                     if self.kind == KIND_XXH64:
                         m = cut_texts(lanes_in_use, start + i * width, width, min(n - i, most), text, stride, sizes)
-                        for j in range(m):
-                            hash_row(&batch, text + j * stride, sizes[j])
-                        hash_end(&batch)
+                        hash_cells(&batch, text, stride, sizes, m)
                         i += m
                         if m == most or i == n:
                             continue

@@ -22,6 +22,8 @@ static inline ptrdiff_t cut_texts_portable(const uint32_t *runes, ptrdiff_t widt
     return n;
 }
 
+enum { CUT_AHEAD = 4096 }; /* bytes: the processor's own fetching ahead ends with the page */
+
 #if LANES_X86
 LANES_IN_AVX512 static ptrdiff_t cut_texts_avx512(const uint32_t *runes, ptrdiff_t width, ptrdiff_t n, uint8_t *text,
                                                   ptrdiff_t stride, ptrdiff_t *sizes) {
@@ -33,6 +35,7 @@ LANES_IN_AVX512 static ptrdiff_t cut_texts_avx512(const uint32_t *runes, ptrdiff
     for (ptrdiff_t i = 0; i < n; i++, runes += width, text += stride) {
         ptrdiff_t size = 0;
         for (ptrdiff_t j = 0; j <= last; j += 16) {
+            _mm_prefetch((const char *)(runes + j) + CUT_AHEAD, _MM_HINT_T0);
             const __m512i sixteen = end - runes - j >= 16 /* a load by mask that is not aligned takes ten times as long */
                                         ? _mm512_and_si512(j < last ? all : some_of_last, _mm512_loadu_si512(runes + j))
                                         : _mm512_maskz_loadu_epi32(j < last ? whole : within, runes + j);
@@ -59,6 +62,7 @@ LANES_IN_AVX2 static ptrdiff_t cut_texts_avx2(const uint32_t *runes, ptrdiff_t w
     for (ptrdiff_t i = 0; i < n; i++, runes += width, text += stride) {
         ptrdiff_t size = 0;
         for (ptrdiff_t j = 0; j < width; j += 16) {
+            _mm_prefetch((const char *)(runes + j) + CUT_AHEAD, _MM_HINT_T0);
             const __m256i low = cut_load_avx2(runes + j, width - j);
             const __m256i high = width - j > 8 ? cut_load_avx2(runes + j + 8, width - j - 8) : _mm256_setzero_si256();
             /* halves of 16 bits, in each half of the vector four of `low` and four of `high` */
