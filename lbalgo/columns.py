@@ -102,6 +102,21 @@ def tickets_of(tickets: Any) -> Any:
     return np.require(tickets, np.uint64, ["C", "A"])
 
 
+def slots_for(tickets: Any, out: Any) -> Any:
+    """Where the slots of these tickets are written: `out` if it fits, a new array if it is None.
+
+    Raises
+    ------
+    ConfigError : it is no writeable, contiguous int32 array of their length, or shares memory with them.
+    """
+    if out is None:
+        return np.empty(len(tickets), dtype=np.int32)
+    array("out", out, np.int32, len(tickets))
+    if np.may_share_memory(tickets, out):
+        raise ConfigError("out", out, "must not share memory with tickets")
+    return out
+
+
 def count(name: str, value: Any) -> int:
     """`value` as an int in [1, 2**31), a number of slots or positions.
 

@@ -10,7 +10,7 @@ from libc.stdint cimport int32_t, uint64_t
 
 import numpy as np
 
-from lbalgo.columns import array, tickets_of, word
+from lbalgo.columns import array, slots_for, tickets_of, word
 
 from lbalgo.kernels.hashing cimport GAMMA, c_mix64
 
@@ -26,6 +26,11 @@ cdef class Cursor:
 
     def __repr__(self):
         return f"Cursor({self.state})"
+
+
+cdef inline bint apart(const void *one, Py_ssize_t size, const void *two, Py_ssize_t other) noexcept nogil:
+    """Whether these bytes and those are others."""
+    return <const char *>one + size <= <const char *>two or <const char *>two + other <= <const char *>one
 
 
 cdef class Structure:
@@ -67,8 +72,8 @@ cdef class Structure:
         """The next slot, which may have been met before; -1 where a walk cannot go on by steps, or knows no steps."""
         return -1
 
-    cdef object slots_of(self, object tickets):
-        """Slots of a one-dimensional uint64 array, in a new int32 array; short ones cost what the calls do."""
+    cdef object slots_of(self, object tickets, object out):
+        """Slots of a one-dimensional uint64 array, in `out` or a new int32 array; short ones cost what the calls do."""
         cdef cnp.ndarray given
         cdef cnp.npy_intp n
         if not (cnp.PyArray_Check(tickets) and cnp.PyArray_NDIM(tickets) == 1
@@ -76,7 +81,12 @@ cdef class Structure:
             tickets = tickets_of(tickets)
         given = tickets
         n = cnp.PyArray_DIM(given, 0)
-        cdef cnp.ndarray out = cnp.PyArray_SimpleNew(1, &n, cnp.NPY_INT32)
+        if out is None:
+            out = cnp.PyArray_SimpleNew(1, &n, cnp.NPY_INT32)
+        elif not (cnp.PyArray_Check(out) and cnp.PyArray_NDIM(out) == 1 and cnp.PyArray_DIM(out, 0) == n
+                  and cnp.PyArray_TYPE(out) == cnp.NPY_INT32 and cnp.PyArray_ISCARRAY(out)
+                  and apart(cnp.PyArray_DATA(given), 8 * n, cnp.PyArray_DATA(out), 4 * n)):
+            slots_for(given, out)
         self.fill_apart(<const uint64_t *>cnp.PyArray_DATA(given), <int32_t *>cnp.PyArray_DATA(out), n)
         return out
 

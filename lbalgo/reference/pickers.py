@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lbalgo.columns import tickets_of, word
+from lbalgo.columns import slots_for, tickets_of, word
 from lbalgo.errors import ConfigError, NoBackend
 from lbalgo.rebuilding import rebuild
 from lbalgo.spec import check_integer
@@ -302,17 +302,21 @@ class TicketPicker:
             self._refuse()
         return slot
 
-    def pick_many(self, tickets: Any) -> I32:
-        """Slots of a one-dimensional uint64 array of tickets, as int32; equals `slot` of each."""
+    def pick_many(self, tickets: Any, out: Any = None) -> I32:
+        """Slots of a one-dimensional uint64 array of tickets, as int32; equals `slot` of each.
+
+        They are written to `out` and that is returned, if one is given: an int32 array of the same length, which shares
+        no memory with the tickets. Of few tickets making a new array takes longer than deciding.
+        """
         if self.plain and self.able:
-            return self.structure.slots_of(tickets)  # type: ignore[no-any-return]
+            return self.structure.slots_of(tickets, out)  # type: ignore[no-any-return]
         given = tickets_of(tickets)
-        out = np.empty(len(given), dtype=np.int32)
-        if len(out):
+        slots: I32 = slots_for(given, out)
+        if len(slots):
             if not self.able:
                 self._refuse()
-            self._decide_many(given if cython.compiled else given.tolist(), out)
-        return out
+            self._decide_many(given if cython.compiled else given.tolist(), slots)
+        return slots
 
     def _decide_many(self, tickets: Any, out: Any) -> None:
         for i in range(len(tickets)):

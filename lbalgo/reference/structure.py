@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from lbalgo.columns import array, tickets_of, word
+from lbalgo.columns import array, slots_for, tickets_of, word
 
 
 class Cursor:
@@ -49,12 +49,12 @@ class Structure:
         for i, ticket in enumerate(tickets.tolist()):
             out[i] = self.lookup(ticket)
 
-    def slots_of(self, tickets: Any) -> Any:
-        """Slots of a one-dimensional uint64 array, in a new int32 array."""
+    def slots_of(self, tickets: Any, out: Any) -> Any:
+        """Slots of a one-dimensional uint64 array, in `out` or, if that is None, in a new int32 array."""
         given = tickets_of(tickets)
-        out = np.empty(len(given), np.int32)
-        self.slot_many(given, out)
-        return out
+        slots = slots_for(given, out)
+        self.slot_many(given, slots)
+        return slots
 
     def walk(self, ticket: int) -> Iterator[int]:
         """Every slot of the structure once, in the base order of the ticket."""

@@ -1,4 +1,4 @@
-"""Tickets in bulk: what a batch may be, and that it is one of new slots, alike by both twins."""
+"""Tickets in bulk: what a batch may be, and that slots are new or where they are asked for, alike by both twins."""
 
 from importlib import import_module
 
@@ -95,6 +95,72 @@ def test_where_nobody_is_eligible(room, thin):
     with pytest.raises(lb.NoBackend) as caught:
         made.pick_many(WORDS[:1])
     assert caught.value.reason == "ineligible"
+
+
+@pytest.mark.parametrize("room", ROOMS)
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("thin", [False, True])
+def test_batches_into_an_array_at_hand(room, form, thin):
+    made = picker(room, lb.View.of(NAMES, factors={"a": 0.5}), True) if thin else picker(room)
+    wide = np.full(len(FORMS[form]) + 2, -7, np.int32)
+    into = wide[1:-1]
+    assert made.pick_many(FORMS[form], into) is into
+    assert into.tolist() == made.pick_many(FORMS[form]).tolist() == made.pick_many(FORMS[form], out=None).tolist()
+    assert (wide[0], wide[-1]) == (-7, -7)
+
+
+READ_ONLY = np.zeros(300, np.int32)
+READ_ONLY.flags.writeable = False
+NO_ROOM = {
+    "a list": [0] * 300,
+    "one too few": np.zeros(299, np.int32),
+    "one too many": np.zeros(301, np.int32),
+    "two dimensions": np.zeros((300, 1), np.int32),
+    "unsigned": np.zeros(300, np.uint32),
+    "64 bits": np.zeros(300, np.int64),
+    "every second": np.zeros(600, np.int32)[::2],
+    "foreign byte order": np.zeros(300, np.dtype(np.int32).newbyteorder()),
+    "misaligned": np.zeros(1201, np.uint8)[1:].view(np.int32),
+    "read-only": READ_ONLY,
+}
+
+
+@pytest.mark.parametrize("room", ROOMS)
+@pytest.mark.parametrize("form", NO_ROOM)
+@pytest.mark.parametrize("thin", [False, True])
+def test_what_slots_do_not_fit_in(room, form, thin):
+    made = picker(room, lb.View.of(NAMES, factors={"a": 0.5}), True) if thin else picker(room)
+    with pytest.raises(lb.ConfigError, match="int32, writeable, of length 300") as caught:
+        made.pick_many(WORDS, NO_ROOM[form])
+    assert caught.value.parameter == "out"
+    assert caught.value.value is NO_ROOM[form]
+    assert not np.any(NO_ROOM[form])
+
+
+@pytest.mark.parametrize("room", ROOMS)
+@pytest.mark.parametrize("start", [0, 1, 299, 300, 599])
+@pytest.mark.parametrize("thin", [False, True])
+def test_slots_where_the_tickets_are(room, start, thin):
+    made = picker(room, lb.View.of(NAMES, factors={"a": 0.5}), True) if thin else picker(room)
+    words = np.append(WORDS, WORDS)
+    before = words.copy()
+    with pytest.raises(lb.ConfigError, match="must not share memory with tickets") as caught:
+        made.pick_many(words[:300], words.view(np.int32)[start : start + 300])
+    assert caught.value.parameter == "out"
+    assert (words == before).all()
+    beyond = words.view(np.int32)[600:900]
+    assert made.pick_many(words[:300], beyond).tolist() == made.pick_many(WORDS).tolist()
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_slots_of_nobody_leave_what_is_there(room):
+    made, into = (
+        picker(room, lb.View.of(NAMES, states=dict.fromkeys(NAMES, lb.State.DRAINING))),
+        np.full(300, 9, np.int32),
+    )
+    with pytest.raises(lb.NoBackend):
+        made.pick_many(WORDS, into)
+    assert (into == 9).all()
 
 
 @pytest.mark.parametrize("room", ROOMS)
