@@ -10,7 +10,10 @@ from lbalgo.kernels.rendezvous import RendezvousRace, neg_log
 from tests.levels import LEVELS, level
 from tests.words import undrawn
 
-STRETCH = 4096  # salts whose place fits into the bits below a draw
+STRETCH = 4096  # places that fit into the bits below a draw
+GROUP = 8  # salts that share one, where they are many
+SIZES = (1, *range(7, 10), *range(15, 18), *range(127, 130), 135, 136, *range(4095, 4098))
+LARGE = (8200, 32_767, 32_769, 65_535, 65_537, 70_003)
 
 
 def mixed(z):
@@ -48,7 +51,7 @@ def check(salts, weights, tickets):
 
 @pytest.mark.parametrize("name", LEVELS)
 @pytest.mark.parametrize("even", [True, False], ids=["even", "weighted"])
-@pytest.mark.parametrize("n", [1, 7, 8, 9, 15, 16, 17, 127, 128, 129, 4095, 4096, 4097, 8200, 65_535, 65_537, 70_003])
+@pytest.mark.parametrize("n", SIZES + LARGE)
 def test_pools_of_every_size(name, even, n):
     rng = np.random.default_rng(n)
     salts = rng.integers(0, 2**64, n, dtype=np.uint64)
@@ -59,10 +62,11 @@ def test_pools_of_every_size(name, even, n):
 
 @pytest.mark.parametrize("name", LEVELS)
 @pytest.mark.parametrize("even", [True, False], ids=["even", "weighted"])
-def test_batches_of_every_length(name, even):
+@pytest.mark.parametrize("size", [21, 133])
+def test_batches_of_every_length(name, even, size):
     rng = np.random.default_rng(5)
-    salts, tickets = (rng.integers(0, 2**64, n, dtype=np.uint64) for n in (21, 80))
-    weights = np.ones(21) if even else rng.integers(1, 4, 21).astype(np.float64)
+    salts, tickets = (rng.integers(0, 2**64, n, dtype=np.uint64) for n in (size, 80))
+    weights = np.ones(size) if even else rng.integers(1, 4, size).astype(np.float64)
     with level(name):
         for n in range(70):
             check(salts, weights, tickets[n % 5 : n % 5 + n])
@@ -72,11 +76,29 @@ def test_batches_of_every_length(name, even):
 def test_the_place_of_the_winner_is_any(name):
     """One salt draws the most there is, wherever it stands: in any lane, in a tail, in a later stretch."""
     rng, ticket = np.random.default_rng(6), 0xABCDEF0123456789
-    salts = mixed(rng.integers(0, 2**63, STRETCH + 21, dtype=np.uint64))
+    salts = mixed(rng.integers(0, 2**63, GROUP * STRETCH + 21, dtype=np.uint64))
     best = np.uint64(undrawn(2**64 - 1) ^ ticket)
     tickets = np.full(33, ticket, np.uint64)
     with level(name):
-        for at in (0, 1, 7, 8, 4087, 4088, 4095, 4096, 4097, 4103, 4104, STRETCH + 20):
+        for at in (
+            0,
+            1,
+            7,
+            8,
+            4087,
+            4088,
+            4095,
+            4096,
+            4097,
+            4103,
+            4104,
+            32_759,
+            32_767,
+            32_768,
+            32_783,
+            32_784,
+            32_788,
+        ):
             given = salts.copy()
             given[at] = best
             out = np.empty(33, np.int32)
@@ -87,7 +109,7 @@ def test_the_place_of_the_winner_is_any(name):
 
 @pytest.mark.parametrize("name", LEVELS)
 @pytest.mark.parametrize("draw", [0, 1, 2**52 - 1])
-@pytest.mark.parametrize("n", [2, 33, STRETCH, STRETCH + 1, 2 * STRETCH + 5])
+@pytest.mark.parametrize("n", [2, 33, 131, STRETCH, STRETCH + 1, 2 * STRETCH + 5, GROUP * STRETCH + 5])
 def test_all_tie_and_the_first_wins(name, draw, n):
     """Also where all draw 0, the least there is, in the last place of a stretch too."""
     ticket = 12345
