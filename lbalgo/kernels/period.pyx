@@ -4,6 +4,7 @@ cimport cython
 cimport numpy as cnp
 from libc.stdint cimport int32_t, int64_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
+from libc.string cimport memcpy
 
 import numpy as np
 
@@ -95,6 +96,20 @@ cdef class Period(Structure):
         cdef Py_ssize_t i
         for i in range(n):
             out[i] = self.owners[remainder(tickets[i], size, inverse)]
+
+    cdef void turns(self, uint64_t state, bint counting, uint64_t *states, int32_t *slots, Py_ssize_t n) noexcept nogil:
+        """As of every structure; up to the last of all numbers it is what is kept, copied."""
+        cdef Py_ssize_t i, some, found = 0, at = self.place(state)
+        if not counting or state > <uint64_t>-1 - <uint64_t>n:
+            Structure.turns(self, state, counting, states, slots, n)
+            return
+        for i in range(n):
+            states[i] = state + 1 + <uint64_t>i
+        while found < n:
+            some = min(self.span - at, n - found)
+            memcpy(slots + found, self.owners + at, 4 * some)
+            found += some
+            at = 0
 
     def table(self):
         """The owners by position, as a new int32 array."""

@@ -2,7 +2,6 @@ cimport cython
 from libc.stdint cimport int32_t, uint8_t, uint64_t
 from lbalgo.kernels.hashing cimport GAMMA, KeyHasher, WORD, c_mix64 as mix64
 from lbalgo.kernels.maglev cimport MaglevTable
-from lbalgo.kernels.period cimport Period
 from lbalgo.kernels.structure cimport Cursor, Structure, Walk
 
 cdef extern from "short_keys.h":
@@ -27,12 +26,9 @@ cdef class TicketPicker:
     cdef bint able
     cdef MaglevTable _table  # the structure, if the first two of a walk are asked at once; else None
     cdef bint _xxh64
-    cdef bint _in_step  # states go by one, and turns are the structure's own
-    cdef Py_ssize_t _turn, _turns  # the next of those that are decided, and their number
-    cdef uint64_t _due, _step  # where the cursor stands if nobody has moved it; what every turn moves it by, or 0
-    cdef const int32_t *_queue  # whom they are decided to
-    cdef uint64_t[144] _states  # of TURNS, and as many more as a structure may find beyond them
-    cdef int32_t[144] _served
+    cdef Py_ssize_t _turn  # the next of those that are decided, TURNS if none is
+    cdef uint64_t[145] _states  # where the cursor stands before the first of TURNS and after each, and room for more
+    cdef int32_t[144] _served  # whom they are decided to, and as much room for what a structure finds beyond them
     cdef uint64_t[::1] coins
     cdef uint64_t[::1] thresholds
     cdef uint64_t[::1] bars  # thresholds, and 0 of who is not eligible
@@ -50,17 +46,19 @@ cdef class TicketPicker:
     @cython.locals(i=Py_ssize_t)
     cdef void _decide_many(self, const uint64_t[::1] tickets, int32_t[::1] out) except *
     cdef inline object _serve(self, object key)
+    cdef object _serve_next(self, object key)
     @cython.locals(i=Py_ssize_t, state=uint64_t, ticket=uint64_t)
     cdef void _foresee(self, uint64_t[::1] out) noexcept
     cdef inline Py_ssize_t _next(self, object key) except -1
     @cython.locals(slot=Py_ssize_t, ticket=uint64_t)
     cdef Py_ssize_t _next_by_key(self, object key) except -1
-    @cython.locals(slot=Py_ssize_t, ticket=uint64_t, turn=Py_ssize_t)
+    @cython.locals(slot=Py_ssize_t, ticket=uint64_t)
     cdef inline Py_ssize_t _next_drawn(self) except -1
-    @cython.locals(ended=bint, left=uint64_t, period=Period)
+    cdef inline bint _at_hand(self) noexcept
+    @cython.locals(turn=Py_ssize_t)
+    cdef inline Py_ssize_t _take(self) noexcept
+    @cython.locals(i=Py_ssize_t, ticket=uint64_t, counting=bint)
     cdef int _look_ahead(self) except -1
-    @cython.locals(i=Py_ssize_t, ticket=uint64_t)
-    cdef int _decide_ahead(self) except -1
 
 cdef extern from *:
     bint unlikely(bint holds) noexcept nogil

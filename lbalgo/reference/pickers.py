@@ -28,7 +28,6 @@ except ModuleNotFoundError:
 
 if not cython.compiled:
     from lbalgo.reference.hashing import GAMMA, WORD, KeyHasher, mix64, xxh64
-    from lbalgo.reference.period import Period
     from lbalgo.reference.structure import Cursor, Structure
 else:
     from lbalgo.kernels.hashing import xxh64
@@ -89,9 +88,7 @@ class TicketPicker:
         self.source = source
         self.cursor = cursor
         self._xxh64 = source == KEYED and hasher.kind == XXH64  # type: ignore[union-attr]
-        self._in_step = source == COUNTER and not thin and isinstance(structure, Period)
-        self._step = 1 if self._in_step else GAMMA if source != COUNTER else 0  # 0: strides, of no one width
-        self._turn, self._turns, self._due = 0, 0, 0
+        self._turn = TURNS
         self.plain = True
         self._table: Any = None
         able = np.count_nonzero(view.eligible)
@@ -123,9 +120,12 @@ class TicketPicker:
         return self._serve(key)
 
     def _serve(self, key: Any) -> Any:
-        if not cython.compiled:
-            return self.backends[self._next(key)]
-        return item(cython.cast(cython.p_void, self.backends), self._next(key))  # type: ignore[name-defined]  # noqa: F821
+        if cython.compiled and (key is None or self.source != KEYED) and self._at_hand():
+            return item(cython.cast(cython.p_void, self.backends), self._take())  # type: ignore[name-defined]  # noqa: F821
+        return self._serve_next(key)
+
+    def _serve_next(self, key: Any) -> Any:
+        return self.backends[self._next(key)]
 
     def _next(self, key: Any) -> int:
         """The slot of this key, or of the next ticket, which is spent; what a compiled balancer calls."""
@@ -155,38 +155,32 @@ class TicketPicker:
                 self._refuse()
             self._spend(None, ticket)
             return slot
-        if unlikely(self._turn == self._turns or self.cursor.state != self._due):  # type: ignore[name-defined]  # noqa: F821
+        if not self._at_hand():
             self._look_ahead()
+        return self._take()
+
+    def _at_hand(self) -> bool:
+        return self._turn != TURNS and self.cursor.state == self._states[self._turn]  # type: ignore[attr-defined, no-any-return]
+
+    def _take(self) -> int:
         turn: int = self._turn
-        self._due = self._due + self._step if self._step else self._states[turn]  # type: ignore[attr-defined]
-        self.cursor.state = self._due
         self._turn = turn + 1
-        return self._queue[turn]  # type: ignore[no-any-return]
+        self.cursor.state = self._states[turn + 1]  # type: ignore[attr-defined]
+        return self._served[turn]  # type: ignore[attr-defined, no-any-return]
 
     def _look_ahead(self) -> None:
-        """The turns from where the cursor stands: a period's own, as far as its end or the last of all numbers."""
-        ended = self._turn == self._turns and self._due == self.cursor.state
-        self._due = self.cursor.state
-        if self._in_step:
-            period: Period = self.structure  # type: ignore[assignment]
-            left: int = WORD - self._due
-            self._turn = 0 if ended and self._turn == period.span else period.place(self._due)  # type: ignore[attr-defined]
-            self._turns = period.span if left >= period.span else min(period.span, self._turn + left + 1)  # type: ignore[attr-defined]
-            self._queue = period.owners  # type: ignore[attr-defined]
-        else:
-            self._turn, self._turns, self._queue = 0, 0, self._served  # type: ignore[attr-defined]
-            self._decide_ahead()
-            self._turns = TURNS
-
-    def _decide_ahead(self) -> None:
         """Whom the next tickets are decided to, and where the cursor stands after each."""
-        self.structure.turns(self._due, self.source == COUNTER, self._states, self._served, TURNS)  # type: ignore[attr-defined]
+        self._turn = TURNS
+        self._states[0] = self.cursor.state  # type: ignore[attr-defined]
+        counting = self.source == COUNTER
+        self.structure.turns(self.cursor.state, counting, cython.address(self._states[1]), self._served, TURNS)  # type: ignore[attr-defined]
         if not self.plain:
             for i in range(TURNS):
-                ticket: int = self._states[i] - 1 if self.source == COUNTER else mix64(self._states[i])  # type: ignore[attr-defined]
+                ticket: int = self._states[i + 1] - 1 if counting else mix64(self._states[i + 1])  # type: ignore[attr-defined]
                 self._served[i] = self._decide(ticket)  # type: ignore[attr-defined]
         if self._served[0] < 0:  # type: ignore[attr-defined]
             self._refuse()
+        self._turn = 0
 
     def _pick_excluding(self, key: Any, exclude: Container[str]) -> Any:
         if isinstance(exclude, (str, bytes)):
