@@ -46,7 +46,7 @@ cdef class TicketPicker:
     @cython.locals(i=Py_ssize_t)
     cdef void _decide_many(self, const uint64_t[::1] tickets, int32_t[::1] out) except *
     cdef inline object _serve(self, object key)
-    cdef object _serve_next(self, object key)
+    cdef object _serve_late(self)
     @cython.locals(i=Py_ssize_t, state=uint64_t, ticket=uint64_t)
     cdef void _foresee(self, uint64_t[::1] out) noexcept
     cdef inline Py_ssize_t _next(self, object key) except -1

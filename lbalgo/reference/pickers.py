@@ -120,12 +120,17 @@ class TicketPicker:
         return self._serve(key)
 
     def _serve(self, key: Any) -> Any:
-        if cython.compiled and (key is None or self.source != KEYED) and self._at_hand():
+        if not cython.compiled:
+            return self.backends[self._next(key)]
+        if key is not None and self.source == KEYED:
+            return item(cython.cast(cython.p_void, self.backends), self._next_by_key(key))  # type: ignore[name-defined]  # noqa: F821
+        if self._at_hand():
             return item(cython.cast(cython.p_void, self.backends), self._take())  # type: ignore[name-defined]  # noqa: F821
-        return self._serve_next(key)
+        return self._serve_late()
 
-    def _serve_next(self, key: Any) -> Any:
-        return self.backends[self._next(key)]
+    def _serve_late(self) -> Any:
+        self._look_ahead()
+        return self.backends[self._take()]
 
     def _next(self, key: Any) -> int:
         """The slot of this key, or of the next ticket, which is spent; what a compiled balancer calls."""
