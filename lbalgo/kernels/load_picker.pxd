@@ -41,8 +41,8 @@ cdef class LoadPicker:
     cdef double[::1] _weights
     cdef readonly double margin
     cdef readonly Order order
-    @cython.locals(slot=Py_ssize_t)
     cdef inline object _serve(self)
+    cdef object _serve_late(self)
     @cython.locals(slot=Py_ssize_t)
     cdef Py_ssize_t _next(self) except -1
     cdef inline void _spend(self) noexcept
@@ -59,8 +59,11 @@ cdef class LoadPicker:
     @cython.locals(drawn=Drawn, least=double, score=double, best=Py_ssize_t, slot=Py_ssize_t, i=Py_ssize_t,
                    found=Py_ssize_t, draw=Py_ssize_t, fresh=bint)
     cdef Py_ssize_t _least_drawn(self, uint64_t state) except -2
-    @cython.locals(state=uint64_t, one=Py_ssize_t, two=Py_ssize_t, slot=Py_ssize_t, wins=Py_ssize_t)
-    cdef inline Py_ssize_t _lesser(self) except -1
+    @cython.locals(state=uint64_t, slot=Py_ssize_t)
+    cdef Py_ssize_t _lesser(self) except -1
+    cdef inline bint _at_hand(self) noexcept
+    @cython.locals(one=Py_ssize_t, two=Py_ssize_t, wins=Py_ssize_t)
+    cdef inline Py_ssize_t _take(self) noexcept
     @cython.locals(draw=Py_ssize_t, wins=Py_ssize_t)
     cdef Py_ssize_t _lesser_read(self, uint64_t state, Py_ssize_t one, Py_ssize_t two) except -1
     @cython.locals(peaks=LatencyLoad, row=Py_ssize_t, second=Py_ssize_t, mine=double, its=double)

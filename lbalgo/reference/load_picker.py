@@ -164,10 +164,12 @@ class LoadPicker:
         return self._serve()
 
     def _serve(self) -> Any:
-        slot = self._lesser() if self._pairs else self._next()
-        if not cython.compiled:
-            return self.backends[slot]
-        return item(cython.cast(cython.p_void, self.backends), slot)  # type: ignore[name-defined]  # noqa: F821
+        if cython.compiled and self._at_hand():
+            return item(cython.cast(cython.p_void, self.backends), self._take())  # type: ignore[name-defined]  # noqa: F821
+        return self._serve_late()
+
+    def _serve_late(self) -> Any:
+        return self.backends[self._next()]
 
     def _next(self) -> int:
         """The slot for the next ticket, which is spent; what a compiled balancer calls."""
@@ -227,19 +229,28 @@ class LoadPicker:
         return place if self._whole else self._slots[place]
 
     def _lesser(self) -> int:
-        """`_least_drawn` of two, and the ticket spent: without a loop, without a branch that nobody could predict."""
+        """`_least_drawn` of two, and the ticket spent."""
         state = self.cursor.state
         if state != self._ahead:
             self._look(state)
-        one, two = self._one, self._two
-        if self._brief and self.load.ones and one != two:
-            wins = self._product(two, one) < self._product(one, two)
-            slot = one ^ ((one ^ two) & -wins)
-        else:
-            slot = self._lesser_read(state, one, two)
+        if self._at_hand():
+            return self._take()
+        slot = self._lesser_read(state, self._one, self._two)
         self.cursor.state = (state + self._stride) & WORD
         self._look(self.cursor.state)
         return slot
+
+    def _at_hand(self) -> bool:
+        """Whether two are drawn, and their counts and weights are enough to tell who is the lesser."""
+        return self._brief and self.cursor.state == self._ahead and self.load.ones and self._one != self._two
+
+    def _take(self) -> int:
+        """The lesser of the two at hand: without a loop, without a branch that nobody could predict."""
+        one, two = self._one, self._two
+        wins = self._product(two, one) < self._product(one, two)
+        self.cursor.state = (self._ahead + self._stride) & WORD
+        self._look(self.cursor.state)
+        return one ^ ((one ^ two) & -wins)
 
     def _lesser_read(self, state: int, one: int, two: int) -> int:
         """The same of any load, and of two that are one."""
