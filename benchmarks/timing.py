@@ -16,7 +16,6 @@ from random import Random
 from time import perf_counter_ns
 from typing import Any, NamedTuple
 
-
 WARMING = 3  # one part in so many of a slice is run before it, uncounted
 
 

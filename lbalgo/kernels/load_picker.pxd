@@ -1,5 +1,5 @@
 cimport cython
-from libc.stdint cimport int64_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint64_t
 from lbalgo.kernels.alias cimport AliasTable
 from lbalgo.kernels.estimated_loads cimport LatencyLoad
 from lbalgo.kernels.hashing cimport GAMMA, WORD, c_mix64 as mix64
@@ -12,7 +12,7 @@ from lbalgo.kernels.tournament cimport Tournament
 ctypedef Py_ssize_t[64] Drawn  # BLOCK of them
 ctypedef double[64] Loads
 
-cdef object NOTHING
+cdef object NOTHING, NO_FACTS
 cdef Py_ssize_t BITS, BLOCK, SPARSE, REPEATS
 cdef double UNIT, SURE, INFINITE, CLOSE, LOW, HIGH, LEAST
 
@@ -32,13 +32,14 @@ cdef class LoadPicker:
     cdef readonly Py_ssize_t count
     cdef readonly int exponent
     cdef uint64_t _stride, _ahead
-    cdef bint _pairs, _brief, _whole
+    cdef bint _pairs, _counted, _whole
     cdef Py_ssize_t _top, _one, _two
     cdef LatencyLoad _peaks  # if that is the load, and it may be compared by them; else None
     cdef int64_t[::1] _slots
     cdef int64_t[::1] _lanes
     cdef int64_t[::1] _rows
     cdef double[::1] _weights
+    cdef int32_t[::1] _brief
     cdef readonly double margin
     cdef readonly Order order
     cdef inline object _serve(self)
@@ -47,7 +48,7 @@ cdef class LoadPicker:
     cdef Py_ssize_t _next(self) except -1
     cdef inline void _spend(self) noexcept
     cdef inline double _score(self, Py_ssize_t slot) except? -1.0
-    cdef inline double _product(self, Py_ssize_t slot, Py_ssize_t other) noexcept
+    cdef inline int64_t _product(self, Py_ssize_t slot, Py_ssize_t other) noexcept
     cdef inline Py_ssize_t _decide(self, uint64_t state) except -2
     @cython.locals(loads=Loads, least=double, tied=double, bound=double, score=double, best=Py_ssize_t, start=Py_ssize_t,
                    size=Py_ssize_t, i=Py_ssize_t, slot=Py_ssize_t)

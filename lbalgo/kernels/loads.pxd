@@ -25,9 +25,9 @@ cdef class LoadState:
             return self.counts[row].cost
         return self.value(row)
     @cython.final
-    cdef inline double count(self, Py_ssize_t row) noexcept:
-        """`value` of a row below `size`."""
-        return self.counts[row].cost
+    cdef inline int64_t flight(self, Py_ssize_t row) noexcept:
+        """How many requests are in flight to a row below `size`, if the load is a mere count."""
+        return self.counts[row].flying
     cdef void values(self, int64_t[::1] rows, Py_ssize_t start, Py_ssize_t n, double *out) except *
     cpdef object merge(self, object other)
 

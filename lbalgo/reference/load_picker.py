@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from lbalgo.types import F64, I64
 
 NOTHING = ()
+NO_FACTS = np.empty(0, dtype=np.int32)
 UNIT = 2.0**-53
 SURE = 1 + 2.0**-50  # a product with this is greater, whatever two roundings do
 INFINITE = float("inf")
@@ -60,7 +61,7 @@ SPARSE = 1024  # rows beyond twice as many as backends, and this, are no case fo
 BLOCK = 64  # loads read at once, and most backends drawn and compared: as many as are kept on the C stack
 CLOSE = 2.0**-30  # products that may have been rounded 2**-40 apart are not compared where they are as close as this
 LOW, HIGH, LEAST = 1e-100, 1e100, 1e-30  # nor beyond these, or with such weights, for fear of numbers of fewer bits
-BITS = 16  # of weights whose products with counts below 2**34 are exact, and 2**-50 or more apart
+BITS = 16  # below the point, of weights that are made whole numbers
 REPEATS = 64  # draws after which two that are still one are left to those who keep account of what was drawn
 
 
@@ -140,10 +141,15 @@ class LoadPicker:
             even = self.load.ones and bool((weights[slots] == weights[slots[0]]).all())
             self.order = Levels(counted, lanes[slots], first) if even else self._tournament(counted)
         self._pairs = self.choices == 2 < self.count
-        self._brief = False
+        self._counted, brief = False, NO_FACTS
         if self._pairs and isinstance(load, InFlightCounts) and self._top < 2 * len(view) + SPARSE:
             hold(load, self._top)  # pyright: ignore[reportArgumentType]  # of whichever twin
-            self._brief = bool((np.ldexp(weights, BITS) % 1.0 == 0.0).all())
+            whole = np.ldexp(weights, BITS)
+            self._counted = bool((whole % 1.0 == 0.0).all())
+            if self._counted:  # of each slot the row and the weight
+                brief = np.empty(2 * len(view), dtype=np.int32)
+                brief[0::2], brief[1::2] = lanes, whole
+        self._brief: Any = brief if cython.compiled else brief.tolist()
         self._peaks: Any = None  # the load, if its peaks may be compared
         given: Any = load
         by_peaks = isinstance(load, LatencyLoad) and given.peak and given.pending
@@ -209,9 +215,9 @@ class LoadPicker:
     def _score(self, slot: int) -> float:
         return (self.load.read(self._rows[slot]) + self.margin) / self._weights[slot]  # type: ignore[no-any-return]
 
-    def _product(self, slot: int, other: int) -> float:
-        """The slot's score times both weights: of small whole numbers it is exact, and compares as quotients do."""
-        return (self.load.count(self._rows[slot]) + 1.0) * self._weights[other]  # type: ignore[no-any-return]
+    def _product(self, slot: int, other: int) -> int:
+        """The slot's score times both weights, which are whole numbers as counts are: it compares as quotients do."""
+        return (self.load.flight(self._brief[2 * slot]) + 1) * self._brief[2 * other + 1]  # type: ignore[no-any-return]
 
     def _decide(self, state: int) -> int:
         if self.choices >= self.count:
@@ -242,7 +248,7 @@ class LoadPicker:
 
     def _at_hand(self) -> bool:
         """Whether two are drawn, and their counts and weights are enough to tell who is the lesser."""
-        return self._brief and self.cursor.state == self._ahead and self.load.ones and self._one != self._two
+        return self._counted and self.cursor.state == self._ahead and self.load.ones and self._one != self._two
 
     def _take(self) -> int:
         """The lesser of the two at hand: without a loop, without a branch that nobody could predict."""

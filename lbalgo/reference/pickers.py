@@ -165,7 +165,7 @@ class TicketPicker:
         return self._take()
 
     def _at_hand(self) -> bool:
-        return self._turn != TURNS and self.cursor.state == self._states[self._turn]  # type: ignore[attr-defined, no-any-return]
+        return self._turn != TURNS and self.cursor.state == self._states[self._turn]  # type: ignore[attr-defined]
 
     def _take(self) -> int:
         turn: int = self._turn
