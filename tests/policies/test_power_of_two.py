@@ -36,6 +36,20 @@ def test_the_pick_is_the_least_of_distinct_draws(pool, choices, seed):
         assert head == sorted(drawn, key=scores.__getitem__), "then the others drawn, by score"
 
 
+@pytest.mark.parametrize("cost", [1.0, 0.5, 3.0])
+@given(st.lists(st.tuples(st.integers(1, 12), st.integers(0, 9)), min_size=3, max_size=40), st.integers(0, 2**64 - 1))
+def test_of_two_drawn_the_lesser_and_the_first_if_tied(cost, pool, seed):
+    picker = lb.PowerOfTwo().build({f"b{i}": w for i, (w, _) in enumerate(pool)})
+    for row, (_, count) in enumerate(pool):
+        for _ in range(count):
+            picker.load.started(row, cost, 0.0)
+    scores = [(Fraction(cost) * count + 1) / weight for weight, count in pool]
+    picker.reseed(seed)
+    for _ in range(5):
+        lesser = min(picker.drawn(picker.cursor.state), key=scores.__getitem__)
+        assert picker.backends.index(picker.pick()) == lesser
+
+
 @pytest.mark.parametrize("loads_of_two", [(0, 1), (1, 0), (7, 9), (100, 3)])
 def test_of_two_backends_the_lesser_always(loads_of_two):
     """With replacement it would be the lesser three times out of four only."""

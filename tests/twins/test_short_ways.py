@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -11,11 +13,13 @@ from hypothesis import strategies as st
 import lbalgo as lb
 from lbalgo.active import xxh64
 from tests.levels import LEVELS, level
+from tests.words import unmixed
 
 NAMES = [f"b{i}" for i in range(97)]
 PICKER = lb.Maglev(seed=7).build(NAMES)
 KEYS: list[bytes] = [bytes(range(33, 33 + n)) for n in range(40)]
 NUMBERS = [0, 1, 2**30 - 1, 2**30, 2**60 - 1, 2**60, 2**63, 2**64 - 1]
+GAMMA = 0x9E3779B97F4A7C15  # what a generator moves by
 STRIDES = {f"s{i}": 1 + i**0.5 for i in range(7)}
 
 
@@ -107,6 +111,27 @@ def test_so_it_is_in_a_thinned_pool(policy: Any, members: Any) -> None:
     for start in (0, 2**64 - 70):
         picker.reseed(start)
         one_by_one(picker, 150)
+
+
+@pytest.mark.parametrize("speed", LEVELS)
+@pytest.mark.parametrize("before", [0, 1, 7, 8, 127, 128])
+def test_a_draw_to_the_last_ticket_of_one_and_the_first_of_another(speed: str, before: int) -> None:
+    picker: Any = lb.Random().build({"a": 1, "b": 2, "c": 3, "d": 5})
+    edges = [-(-bucket * 2**64 // 4) for bucket in range(5)]
+    cuts = []
+    for low, high in pairwise(edges):
+        if picker.slot(low) != picker.slot(high - 1):
+            cuts.append(
+                bisect_left(range(low, high), True, key=lambda t, low=low: picker.slot(t) != picker.slot(low)) + low
+            )
+    assert len(cuts) == 3
+    with level(speed):
+        for ticket in (cut - back for cut in cuts for back in (0, 1)):
+            picker.reseed((unmixed(ticket) - (before + 1) * GAMMA) % 2**64)
+            for _ in range(before):
+                picker.pick()
+            assert picker.backends.index(picker.pick()) == picker.slot(ticket)
+    assert all(picker.slot(cut - 1) != picker.slot(cut) for cut in cuts)
 
 
 @given(st.lists(st.floats(1e-6, 1e6), min_size=1, max_size=70), st.integers(0, 2**64 - 1))
