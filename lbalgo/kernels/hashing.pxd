@@ -17,11 +17,19 @@ cdef enum:
 cdef uint64_t c_xxh64(const uint8_t *data, size_t length, uint64_t seed) noexcept nogil
 cdef uint64_t c_siphash24(const uint8_t *data, size_t length, uint64_t k0, uint64_t k1) noexcept nogil
 
-cdef inline uint64_t c_mix64(uint64_t z) noexcept nogil:
-    """SplitMix64's finaliser (Steele, Lea, Flood 2014): a bijection of 64 bits with full avalanche."""
-    z = (z ^ (z >> 30)) * <uint64_t>0xBF58476D1CE4E5B9
+cdef inline uint64_t c_fold(uint64_t z) noexcept nogil:
+    """The first step of mix64: of a ^ b it is that of a ^ that of b."""
+    return z ^ (z >> 30)
+
+cdef inline uint64_t c_mix_folded(uint64_t z) noexcept nogil:
+    """The other steps."""
+    z *= <uint64_t>0xBF58476D1CE4E5B9
     z = (z ^ (z >> 27)) * <uint64_t>0x94D049BB133111EB
     return z ^ (z >> 31)
+
+cdef inline uint64_t c_mix64(uint64_t z) noexcept nogil:
+    """SplitMix64's finaliser (Steele, Lea, Flood 2014): a bijection of 64 bits with full avalanche."""
+    return c_mix_folded(c_fold(z))
 
 cdef class KeyHasher:
     cdef readonly int kind

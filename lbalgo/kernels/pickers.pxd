@@ -1,6 +1,6 @@
 cimport cython
 from libc.stdint cimport int32_t, uint8_t, uint64_t
-from lbalgo.kernels.hashing cimport GAMMA, KeyHasher, WORD, c_mix64 as mix64
+from lbalgo.kernels.hashing cimport GAMMA, KeyHasher, WORD, c_fold as fold, c_mix64 as mix64, c_mix_folded as mix_folded
 from lbalgo.kernels.maglev cimport MaglevTable
 from lbalgo.kernels.structure cimport Cursor, Structure, Walk
 
@@ -29,19 +29,19 @@ cdef class TicketPicker:
     cdef Py_ssize_t _turn  # the next of those that are decided, TURNS if none is
     cdef uint64_t[145] _states  # where the cursor stands before the first of TURNS and after each, and room for more
     cdef int32_t[144] _served  # whom they are decided to, and as much room for what a structure finds beyond them
-    cdef uint64_t[::1] coins
+    cdef uint64_t[::1] coins  # of each backend, folded
     cdef uint64_t[::1] thresholds
     cdef uint64_t[::1] bars  # thresholds, and 0 of who is not eligible
     cdef uint8_t[::1] eligible
     cdef inline uint64_t _peek(self, object key) except? 0
     cdef inline void _spend(self, object key, uint64_t ticket) noexcept
-    cdef inline bint _accepts(self, Py_ssize_t slot, uint64_t ticket) noexcept
+    cdef inline bint _accepts(self, Py_ssize_t slot, uint64_t folded) noexcept
     cdef inline Py_ssize_t _decide(self, uint64_t ticket) except -2
     @cython.locals(slot=Py_ssize_t)
     cdef inline Py_ssize_t _decide_by_coins(self, uint64_t ticket) except -2
-    @cython.locals(one=Py_ssize_t, two=Py_ssize_t, first=Py_ssize_t, second=Py_ssize_t)
+    @cython.locals(folded=uint64_t, one=Py_ssize_t, two=Py_ssize_t, first=Py_ssize_t, second=Py_ssize_t)
     cdef inline Py_ssize_t _decide_of_two(self, uint64_t ticket) except -2
-    @cython.locals(slot=Py_ssize_t, spare=Py_ssize_t, walk=Walk, _=Py_ssize_t)
+    @cython.locals(slot=Py_ssize_t, spare=Py_ssize_t, walk=Walk, folded=uint64_t, _=Py_ssize_t)
     cdef Py_ssize_t _go_on(self, uint64_t ticket) except -2
     @cython.locals(i=Py_ssize_t)
     cdef void _decide_many(self, const uint64_t[::1] tickets, int32_t[::1] out) except *

@@ -27,13 +27,23 @@ def _lane(acc: int, word: int) -> int:
     return _rotl((acc + word * _P2) & WORD, 31) * _P1 & WORD
 
 
+def fold(x: int) -> int:
+    """The first step of `mix64`: of a ^ b it is that of a ^ that of b."""
+    return x ^ (x >> 30)
+
+
+def mix_folded(x: int) -> int:
+    """The other steps of `mix64`."""
+    x = x * 0xBF58476D1CE4E5B9 & WORD
+    x = (x ^ (x >> 27)) * 0x94D049BB133111EB & WORD
+    return x ^ (x >> 31)
+
+
 def mix64(x: int) -> int:
     """SplitMix64's finaliser."""
     if type(x) is not int or not 0 <= x <= WORD:
         x = word("word", x)
-    x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9 & WORD
-    x = (x ^ (x >> 27)) * 0x94D049BB133111EB & WORD
-    return x ^ (x >> 31)
+    return mix_folded(fold(x))
 
 
 def xxh64(data: bytes | bytearray | memoryview, seed: int = 0) -> int:

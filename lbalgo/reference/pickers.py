@@ -27,7 +27,7 @@ except ModuleNotFoundError:
     from lbalgo.reference import shadow as cython
 
 if not cython.compiled:
-    from lbalgo.reference.hashing import GAMMA, WORD, KeyHasher, mix64, xxh64
+    from lbalgo.reference.hashing import GAMMA, WORD, KeyHasher, fold, mix64, mix_folded, xxh64
     from lbalgo.reference.structure import Cursor, Structure
 else:
     from lbalgo.kernels.hashing import xxh64
@@ -102,7 +102,7 @@ class TicketPicker:
             if np.count_nonzero(view.factors != view.factors[:1]):  # else all accept, whatever their coins
                 self.plain = False
                 thresholds[:] = np.rint(view.factors / view.factors.max() * float(ACCEPT))
-                coins[:] = [mix64(xxh64(i.encode()) ^ SALT) for i in view.ids]
+                coins[:] = [fold(mix64(xxh64(i.encode()) ^ SALT)) for i in view.ids]
         bars: Any = thresholds if self.plain else np.where(view.eligible, thresholds, np.uint64(0))
         if cython.compiled and self.able and not self.plain and isinstance(structure, MaglevTable):  # type: ignore[name-defined]  # noqa: F821
             shares = view.weights / view.weights.max()
@@ -211,7 +211,7 @@ class TicketPicker:
         late = []
         for slot in self.structure._walk(ticket):
             if self.eligible[slot]:
-                if self.plain or self._accepts(slot, ticket):
+                if self.plain or self._accepts(slot, fold(ticket)):
                     yield slot
                 else:
                     late.append(slot)
@@ -231,8 +231,9 @@ class TicketPicker:
         elif self.source == RANDOM or key is None:
             self.cursor.state = (self.cursor.state + GAMMA) & WORD
 
-    def _accepts(self, slot: int, ticket: int) -> bool:
-        return (mix64(ticket ^ self.coins[slot]) >> 11) < self.bars[slot]  # type: ignore[no-any-return]
+    def _accepts(self, slot: int, folded: int) -> bool:
+        """Whether the backend's coin for a ticket, which is folded as the coins are, lets it keep it."""
+        return (mix_folded(folded ^ self.coins[slot]) >> 11) < self.bars[slot]  # type: ignore[no-any-return]
 
     def _decide(self, ticket: int) -> int:
         return self.structure.lookup(ticket) if self.plain else self._decide_by_coins(ticket)
@@ -241,32 +242,34 @@ class TicketPicker:
         if self._table is not None:
             return self._decide_of_two(ticket)
         slot = self.structure.lookup(ticket)
-        return slot if slot < 0 or self._accepts(slot, ticket) else self._go_on(ticket)
+        return slot if slot < 0 or self._accepts(slot, fold(ticket)) else self._go_on(ticket)
 
     def _decide_of_two(self, ticket: int) -> int:
         """Both of the walk's first two are asked: no branch waits for the first one's coin, only one that few take."""
+        folded = fold(ticket)
         two = 0
         one: int = self._table.two(ticket, cython.address(two))  # pyright: ignore[reportAttributeAccessIssue]
-        first: int = self._accepts(one, ticket)
-        second: int = self._accepts(two, ticket)
+        first: int = self._accepts(one, folded)
+        second: int = self._accepts(two, folded)
         if unlikely(first + second == 0):  # type: ignore[name-defined]  # noqa: F821
             return self._go_on(ticket)
         return two ^ ((one ^ two) & -first)
 
     def _go_on(self, ticket: int) -> int:
         """The head of the order, whoever it is; a slot met again would only refuse again."""
+        folded = fold(ticket)
         if cython.compiled:  # no set, no generator while few steps are enough
             self.structure.begin(ticket, cython.address(walk))  # type: ignore[attr-defined, name-defined]  # noqa: F821
             for _ in range(4 * self.structure.slots):
                 slot: int = self.structure.onward(cython.address(walk))  # type: ignore[attr-defined, name-defined]  # noqa: F821
                 if slot < 0:
                     break
-                if self._accepts(slot, ticket):
+                if self._accepts(slot, folded):
                     return slot
         spare = -1
         for slot in self.structure._walk(ticket):
             if self.eligible[slot]:
-                if self._accepts(slot, ticket):
+                if self._accepts(slot, folded):
                     return slot
                 if spare < 0:
                     spare = slot
