@@ -45,7 +45,7 @@ BARS = (
     *[Bar(JUMP.format(name), JUMP.format(LOOP), MOST[name][0]) for name in lanes.levels()[1:]],
     *[Bar(RACE.format(name), RACE.format(LOOP), MOST[name][1]) for name in lanes.levels()[1:]],
     *[Bar(LOGS.format(name), LOGS.format(LOOP), 1 / 3) for name in lanes.levels()],
-    *[Bar(INTO.format(name), CLOCK, 1.0) for name in ("Maglev", "RingHash")],
+    *[Bar(call.format(name), CLOCK, 1.0) for call in (INTO, FEW) for name in ("Maglev", "RingHash")],
     *[
         Bar(PICK.format(n, "avx512"), XXH64, most)
         for n, most in ((100, 2.5), (1000, 10.0))

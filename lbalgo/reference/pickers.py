@@ -307,8 +307,16 @@ class TicketPicker:
     def pick_many(self, tickets: Any, out: Any = None) -> I32:
         """Slots of a one-dimensional uint64 array of tickets, as int32; equals `slot` of each.
 
-        They are written to `out` and that is returned, if one is given: an int32 array of the same length, which shares
-        no memory with the tickets. Of few tickets making a new array takes longer than deciding.
+        Parameters
+        ----------
+        tickets : 64-bit words, as `tickets` makes them of keys.
+        out : where the slots are written, which then is what is returned: a contiguous int32 array of the same length
+            that shares no memory with the tickets. None: a new one, which of few tickets takes longer than deciding.
+
+        Raises
+        ------
+        ConfigError : tickets or out are something else; NoBackend : there are tickets, and nobody is eligible. Nothing
+            is written then.
         """
         if self.plain and self.able:
             return self.structure.slots_of(tickets, out)  # type: ignore[no-any-return]

@@ -153,13 +153,12 @@ def test_slots_where_the_tickets_are(room, start, thin):
 
 
 @pytest.mark.parametrize("room", ROOMS)
-def test_slots_of_nobody_leave_what_is_there(room):
-    made, into = (
-        picker(room, lb.View.of(NAMES, states=dict.fromkeys(NAMES, lb.State.DRAINING))),
-        np.full(300, 9, np.int32),
-    )
+@pytest.mark.parametrize("thin", [False, True])
+def test_slots_of_nobody_leave_what_is_there(room, thin):
+    nobody = lb.View.of(NAMES, states=dict.fromkeys(NAMES, lb.State.DRAINING))
+    into = np.full(300, 9, np.int32)
     with pytest.raises(lb.NoBackend):
-        made.pick_many(WORDS, into)
+        picker(room, nobody, thin).pick_many(WORDS, into)
     assert (into == 9).all()
 
 
