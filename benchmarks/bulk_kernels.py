@@ -2,12 +2,13 @@
 
 Answers are compared before anything is timed. The least there is to do with a ticket is to read its 8 bytes and to
 write 4; a million of them are 12 MB, more than the second cache holds. Sixteen take less than it takes NumPy to make an
-array for their slots, so that they are timed with one at hand and without. The race of equal weights is the one policy
-whose single pick goes by lanes too.
+array for their slots, so that they are timed with one at hand, with one that can be given out again, and where each is
+kept. The race of equal weights is the one policy whose single pick goes by lanes too.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from functools import partial
 from time import perf_counter_ns
@@ -34,6 +35,7 @@ POINTS = (1_000, 100_000, 1_000_000)
 LOOP = "C loop"
 CLOCK = "100 ns by the clock"
 FEW, INTO = "{}, 16 tickets, the call", "{}, 16 tickets into an array at hand, the call"
+HELD = "{}, 16 tickets, the call, and an append to a list that holds the last 8 arrays"
 PICK = "Rendezvous of equal weights, N={}, the pick: {}"
 THINNED = "Rendezvous of equal weights, N={}, one ejected, one warming, the pick: {}"
 MOST = {"avx2": (1 / 4.5, 1 / 1.7), "avx512": (1 / 7, 1 / 4.5)}  # jump, rendezvous
@@ -94,6 +96,7 @@ def cases() -> list[Case]:
         assert (pick_many(given, slots) == pick_many(given)).all()
         out.append(statement(INTO.format(name), "f(t, o)", f=pick_many, t=given, o=slots))
         out.append(statement(FEW.format(name), "f(t)", f=pick_many, t=given))
+        out.append(statement(HELD.format(name), "h(f(t))", f=pick_many, t=given, h=deque(maxlen=8).append))
     out.append(over_keys(XXH64, "f(k)", [key.encode() for key in KEYS], f=xxhash.xxh64_intdigest))
     for n in (100, 1000):
         view = lb.View.of([f"b{i}" for i in range(n)])

@@ -6,6 +6,7 @@ the next counter value or the state of its generator, handed from picker to pick
 """
 cimport cython
 cimport numpy as cnp
+from cpython.ref cimport Py_INCREF, Py_XDECREF, PyObject
 from libc.stdint cimport int32_t, uint64_t
 
 import numpy as np
@@ -15,6 +16,48 @@ from lbalgo.columns import array, slots_for, tickets_of, word
 from lbalgo.kernels.hashing cimport GAMMA, c_mix64
 
 cnp.import_array()
+
+cdef extern from *:
+    """
+    /* Whether what is kept is as it was made, of this length, and nobody else holds it or waits for its end. */
+    static int lbalgo_unheld(PyObject *kept, npy_intp n, PyArray_Descr *of) {
+    #if defined(PYPY_VERSION) || defined(Py_GIL_DISABLED)
+        return (void)kept, (void)n, (void)of, 0;
+    #else
+        PyArrayObject *a = (PyArrayObject *)kept;
+        return kept != NULL && Py_REFCNT(kept) == 1 && PyArray_NDIM(a) == 1 && PyArray_DIM(a, 0) == n
+            && PyArray_DESCR(a) == of && PyArray_BASE(a) == NULL
+            && PyArray_CHKFLAGS(a, NPY_ARRAY_CARRAY | NPY_ARRAY_OWNDATA)
+            && *PyObject_GET_WEAKREFS_LISTPTR(kept) == NULL;
+    #endif
+    }
+    """
+    bint unheld "lbalgo_unheld" (PyObject *kept, cnp.npy_intp n, cnp.dtype of) noexcept
+
+cdef Py_ssize_t FEW = 64  # slots of an array that is kept
+cdef cnp.dtype INT32 = cnp.PyArray_DescrFromType(cnp.NPY_INT32)
+cdef PyObject *kept[2]
+cdef Py_ssize_t older = 0
+
+
+cdef object few_slots(cnp.npy_intp n):
+    """A short int32 array: a new one, or one of the last two made, if who was given it has let go of it.
+
+    NumPy takes longer to make an array than 16 tickets take to be decided. So does CPython with the tuples of `zip`. Two
+    are enough for who holds one until there is the next.
+    """
+    global older
+    cdef Py_ssize_t i
+    for i in range(2):
+        if unheld(kept[i], n, INT32):
+            return <object>kept[i]
+    cdef object made = cnp.PyArray_SimpleNew(1, &n, cnp.NPY_INT32)
+    cdef PyObject *dropped = kept[older]
+    Py_INCREF(made)
+    kept[older] = <PyObject *>made
+    older ^= 1
+    Py_XDECREF(dropped)
+    return made
 
 
 @cython.final
@@ -82,7 +125,7 @@ cdef class Structure:
         given = tickets
         n = cnp.PyArray_DIM(given, 0)
         if out is None:
-            out = cnp.PyArray_SimpleNew(1, &n, cnp.NPY_INT32)
+            out = few_slots(n) if n <= FEW else cnp.PyArray_SimpleNew(1, &n, cnp.NPY_INT32)
         elif not (cnp.PyArray_Check(out) and cnp.PyArray_NDIM(out) == 1 and cnp.PyArray_DIM(out, 0) == n
                   and cnp.PyArray_TYPE(out) == cnp.NPY_INT32 and cnp.PyArray_ISCARRAY(out)
                   and apart(cnp.PyArray_DATA(given), 8 * n, cnp.PyArray_DATA(out), 4 * n)):

@@ -311,7 +311,8 @@ class TicketPicker:
         ----------
         tickets : 64-bit words, as `tickets` makes them of keys.
         out : where the slots are written, which then is what is returned: a contiguous int32 array of the same length
-            that shares no memory with the tickets. None: a new one, which of few tickets takes longer than deciding.
+            that shares no memory with the tickets. None: a new one, or of up to 64 tickets one that was given out by
+            such a call before and that nobody holds any more.
 
         Raises
         ------

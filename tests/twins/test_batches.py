@@ -1,5 +1,6 @@
 """Tickets in bulk: what a batch may be, and that slots are new or where they are asked for, alike by both twins."""
 
+import weakref
 from importlib import import_module
 
 import numpy as np
@@ -169,3 +170,66 @@ def test_slots_are_new_each_time(room):
     first[:] = -1
     assert second.tolist() == made.pick_many(WORDS).tolist()
     assert -1 not in second
+
+
+@pytest.mark.parametrize("room", ROOMS)
+@pytest.mark.parametrize("size", [0, 1, 16, 64, 65])
+def test_slots_that_somebody_holds_stay_as_they_are(room, size):
+    """Short arrays may be given out again, but not while anybody can see them, whole or in part."""
+    made, others = picker(room), picker(room, lb.View.of(NAMES[::-1]))
+    arrays, views, buffers = [], [], []
+    for i in range(30):
+        tickets = WORDS[i : i + size]
+        arrays.append((made.pick_many(tickets), tickets))
+        views.append((made.pick_many(tickets)[:], tickets))
+        buffers.append((memoryview(made.pick_many(tickets)), tickets))
+        others.pick_many(WORDS[:size])
+    for held in (*arrays, *views, *buffers):
+        assert np.asarray(held[0]).tolist() == [made.slot(ticket) for ticket in held[1].tolist()]
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_slots_that_are_watched_are_not_given_out_again(room):
+    made = picker(room)
+    seen = [weakref.ref(made.pick_many(WORDS[:16])) for _ in range(5)]
+    given = [made.pick_many(WORDS[:16]) for _ in range(5)]
+    for one in seen:
+        assert one() is None or all(one() is not slots for slots in given)
+
+
+CHANGES = {
+    "its shape": lambda slots: setattr(slots, "shape", (16, 1)),
+    "its dtype": lambda slots: setattr(slots, "dtype", np.uint32),
+    "its byte order": lambda slots: setattr(slots, "dtype", np.dtype(np.int32).newbyteorder()),
+    "its metadata": lambda slots: setattr(slots, "dtype", np.dtype(np.int32, metadata={"of": "somebody"})),
+    "its strides": lambda slots: setattr(slots, "strides", (0,)),
+    "its length": lambda slots: slots.resize(8, refcheck=False),
+    "that it is written to": lambda slots: setattr(slots.flags, "writeable", False),
+}
+
+
+@pytest.mark.parametrize("room", ROOMS)
+@pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.filterwarnings("ignore:Setting the (shape|strides|dtype):DeprecationWarning")
+def test_slots_are_as_new_whatever_was_done_to_those_before(room, change):
+    made = picker(room)
+    for _ in range(5):
+        slots = made.pick_many(WORDS[:16])
+        assert (type(slots), slots.dtype, slots.shape, slots.strides) == (np.ndarray, np.int32, (16,), (4,))
+        assert slots.dtype.isnative
+        assert slots.dtype.metadata is None
+        assert slots.flags.carray
+        assert slots.tolist() == [made.slot(ticket) for ticket in WORDS[:16].tolist()]
+        CHANGES[change](slots)
+        del slots
+
+
+@pytest.mark.parametrize("room", ROOMS[1:])
+def test_short_slots_that_were_let_go_of_are_given_out_again(room):
+    made = picker(room)
+    slots, places = None, set()
+    for _ in range(50):
+        slots = made.pick_many(WORDS[:16])
+        places.add(id(slots))
+    assert len(places) == 2
+    assert slots.tolist() == [made.slot(ticket) for ticket in WORDS[:16].tolist()]
