@@ -77,10 +77,11 @@ cdef class JumpBuckets(Structure):
                 if not self.open[out[i]]:
                     out[i] = <int32_t>self.reopen(tickets[i])
 
-    cdef void begin(self, uint64_t ticket, Walk *walk) noexcept nogil:
+    cdef Py_ssize_t begin(self, uint64_t ticket, Walk *walk) noexcept nogil:
         walk.ticket, walk.left = ticket, 4 * self.slots - 1
         if not self.whole and not self.open[c_jump(ticket, self.slots)]:
             self.onward(walk)
+        return self.onward(walk)
 
     cdef Py_ssize_t onward(self, Walk *walk) noexcept nogil:
         cdef Py_ssize_t slot
@@ -96,8 +97,9 @@ cdef class JumpBuckets(Structure):
         """Open buckets by jumps of the ticket and its rehashes, 4 * slots in all, then by rendezvous of the rest."""
         cdef Walk walk
         cdef Py_ssize_t slot = self.lookup(ticket)
-        self.begin(ticket, &walk)
-        seen = set()
+        seen = {slot}
+        yield slot
+        slot = self.begin(ticket, &walk)
         while slot >= 0:
             if slot not in seen:
                 seen.add(slot)

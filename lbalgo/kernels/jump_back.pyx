@@ -178,9 +178,10 @@ cdef class SeatMap(Structure):
         cdef Py_ssize_t slot = self.seat[c_bucket(ticket, self.size)]
         return slot if slot >= 0 else self.search(ticket)
 
-    cdef void begin(self, uint64_t ticket, Walk *walk) noexcept nogil:
+    cdef Py_ssize_t begin(self, uint64_t ticket, Walk *walk) noexcept nogil:
         walk[0] = Walk(ticket, 0, 0, min(self.size, <Py_ssize_t>FEW))
         self.onward(walk)
+        return self.onward(walk)
 
     cdef Py_ssize_t onward(self, Walk *walk) noexcept nogil:
         """The order is made again up to the next slot: cheap for the first few, and there is no room to keep it."""

@@ -1,6 +1,6 @@
 from libc.stdint cimport int32_t, uint16_t, uint32_t, uint64_t, uint8_t
 cimport cython
-from lbalgo.kernels.structure cimport Structure, remainder
+from lbalgo.kernels.structure cimport Structure, Walk, remainder
 
 cdef class MaglevTable(Structure):
     cdef readonly Py_ssize_t size
@@ -13,6 +13,8 @@ cdef class MaglevTable(Structure):
         if self.small != NULL:
             return self.small[position]
         return self.narrow[position] if self.narrow != NULL else self.wide[position]
+    @cython.final
+    cdef inline Py_ssize_t step(self, Walk *walk) noexcept nogil
     @cython.final
     cdef inline Py_ssize_t two(self, uint64_t ticket, Py_ssize_t *second) noexcept nogil:
         """`lookup`, and where the walk's second step leads."""

@@ -203,12 +203,17 @@ cdef class MaglevTable(Structure):
         for i in range(done, n):
             out[i] = <int32_t>self.owner(remainder(tickets[i], size, inverse))
 
-    cdef void begin(self, uint64_t ticket, Walk *walk) noexcept nogil:
+    cdef Py_ssize_t begin(self, uint64_t ticket, Walk *walk) noexcept nogil:
         cdef Py_ssize_t second = <Py_ssize_t>remainder(ticket, self.size, self.inverse) + 1
         walk.ahead = second if second < self.size else 0
         walk.left = min(4 * self.slots, self.size) - 1
+        return self.step(walk)
 
     cdef Py_ssize_t onward(self, Walk *walk) noexcept nogil:
+        return self.step(walk)
+
+    @cython.final
+    cdef inline Py_ssize_t step(self, Walk *walk) noexcept nogil:
         cdef Py_ssize_t position = walk.ahead
         if walk.left == 0:
             return -1
@@ -226,8 +231,9 @@ cdef class MaglevTable(Structure):
         """The owners of the next positions, at most 4 * slots of them, then rendezvous order of the rest."""
         cdef Walk walk
         cdef Py_ssize_t slot = self.lookup(ticket)
-        self.begin(ticket, &walk)
-        seen = set()
+        seen = {slot}
+        yield slot
+        slot = self.begin(ticket, &walk)
         while slot >= 0:
             if slot not in seen:
                 seen.add(slot)

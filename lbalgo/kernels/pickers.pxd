@@ -9,8 +9,8 @@ cdef extern from "short_keys.h":
 
 cdef object NOTHING
 cdef Py_ssize_t TURNS
-cdef uint64_t ACCEPT
-cdef double MANY
+cdef uint64_t ACCEPT, NEVER
+cdef double MOST, MANY
 cdef int KEYED, COUNTER, RANDOM
 
 @cython.final
@@ -26,6 +26,7 @@ cdef class TicketPicker:
     cdef bint able
     cdef MaglevTable _table  # the structure, if the first two of a walk are asked at once; else None
     cdef bint _xxh64
+    cdef uint64_t _full  # the threshold of who accepts all, or none that there is
     cdef Py_ssize_t _turn  # the next of those that are decided, TURNS if none is
     cdef uint64_t[145] _states  # where the cursor stands before the first of TURNS and after each, and room for more
     cdef int32_t[144] _served  # whom they are decided to, and as much room for what a structure finds beyond them
@@ -36,10 +37,11 @@ cdef class TicketPicker:
     cdef inline uint64_t _peek(self, object key) except? 0
     cdef inline void _spend(self, object key, uint64_t ticket) noexcept
     cdef inline bint _accepts(self, Py_ssize_t slot, uint64_t folded) noexcept
+    cdef inline bint _takes(self, Py_ssize_t slot, uint64_t folded) noexcept
     cdef inline Py_ssize_t _decide(self, uint64_t ticket) except -2
     @cython.locals(slot=Py_ssize_t)
     cdef inline Py_ssize_t _decide_by_coins(self, uint64_t ticket) except -2
-    @cython.locals(folded=uint64_t, one=Py_ssize_t, two=Py_ssize_t, first=Py_ssize_t, second=Py_ssize_t)
+    @cython.locals(folded=uint64_t, one=Py_ssize_t, two=Py_ssize_t, first=Py_ssize_t, full=Py_ssize_t)
     cdef inline Py_ssize_t _decide_of_two(self, uint64_t ticket) except -2
     @cython.locals(slot=Py_ssize_t, spare=Py_ssize_t, walk=Walk, folded=uint64_t, _=Py_ssize_t)
     cdef Py_ssize_t _go_on(self, uint64_t ticket) except -2

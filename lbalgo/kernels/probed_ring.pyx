@@ -48,9 +48,10 @@ cdef class ProbedRing(Structure):
                 least, slot = distance, owner
         return slot
 
-    cdef void begin(self, uint64_t ticket, Walk *walk) noexcept nogil:
+    cdef Py_ssize_t begin(self, uint64_t ticket, Walk *walk) noexcept nogil:
         walk[0] = Walk(ticket, 0, -1, self.ring.size)
         self.onward(walk)
+        return self.onward(walk)
 
     cdef Py_ssize_t onward(self, Walk *walk) noexcept nogil:
         """The owner of the next pair of probe and point by (distance, probe); `ahead` and `behind` are the last."""

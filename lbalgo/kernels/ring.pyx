@@ -156,7 +156,7 @@ cdef class Ring(Structure):
             for i in range(open):
                 out[late[i]] = self.owner[self.seek(tickets[late[i]])]
 
-    cdef void begin(self, uint64_t ticket, Walk *walk) noexcept nogil:
+    cdef Py_ssize_t begin(self, uint64_t ticket, Walk *walk) noexcept nogil:
         cdef Py_ssize_t i = self.seek(ticket)
         if i == self.size:
             i = 0
@@ -164,6 +164,7 @@ cdef class Ring(Structure):
             i = i + 1 if i + 1 < self.size else 0
         walk.ticket, walk.ahead, walk.behind, walk.left = ticket, i, i - 1 if i else self.size - 1, self.size
         self.onward(walk)
+        return self.onward(walk)
 
     cdef Py_ssize_t onward(self, Walk *walk) noexcept nogil:
         """Distances run from 0 clockwise and from 1 back, hence the - 1."""
@@ -189,14 +190,13 @@ cdef class Ring(Structure):
         """Each owner once: clockwise from the ticket, or, on a nearest ring, outward on both sides by distance."""
         cdef Walk walk
         cdef Py_ssize_t slot = self.lookup(ticket)
-        self.begin(ticket, &walk)
-        seen = set()
-        while True:
+        seen = {slot}
+        yield slot
+        slot = self.begin(ticket, &walk)
+        while len(seen) < self.members:
             if slot not in seen:
                 seen.add(slot)
                 yield slot
-            if len(seen) == self.members:
-                return
             slot = self.onward(&walk)
 
 

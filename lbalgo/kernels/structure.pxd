@@ -46,5 +46,5 @@ cdef class Structure:
     cdef void fill(self, const uint64_t *tickets, int32_t *out, Py_ssize_t n) noexcept nogil
     cdef void fill_apart(self, const uint64_t *tickets, int32_t *out, Py_ssize_t n) noexcept
     cdef object slots_of(self, object tickets, object out)
-    cdef void begin(self, uint64_t ticket, Walk *walk) noexcept nogil
+    cdef Py_ssize_t begin(self, uint64_t ticket, Walk *walk) noexcept nogil
     cdef Py_ssize_t onward(self, Walk *walk) noexcept nogil

@@ -107,9 +107,10 @@ cdef class Structure:
                 slots[i] = <int32_t>self.lookup(c_mix64(state))
             states[i] = state
 
-    cdef void begin(self, uint64_t ticket, Walk *walk) noexcept nogil:
-        """A walk of this ticket after its first step, which leads to `lookup`."""
+    cdef Py_ssize_t begin(self, uint64_t ticket, Walk *walk) noexcept nogil:
+        """Where the second step of this ticket's walk leads; the first leads to `lookup`."""
         walk[0] = Walk(ticket, 0, 0, 0)
+        return -1
 
     cdef Py_ssize_t onward(self, Walk *walk) noexcept nogil:
         """The next slot, which may have been met before; -1 where a walk cannot go on by steps, or knows no steps."""

@@ -41,8 +41,10 @@ COUNTER = 1
 RANDOM = 2
 XXH64 = 0  # the kind of a KeyHasher that is nothing else
 TURNS = 128  # tickets without a key that the compiled twin decides at once
+MOST = 0.75  # of the tickets: where fewer come to backends that accept all, to ask for that is one more wrong guess
 MANY = 0.1  # of the tickets: where fewer are refused by the first of their walk, asking two at once takes longer
 ACCEPT = 1 << 53  # a coin is 53 bits; a threshold of 2**53 always accepts
+NEVER = WORD  # no threshold is this
 SALT = 0xC0114EC7C0114EC7  # the constant c of the acceptance law; any constant other than 0 will do
 
 
@@ -104,9 +106,14 @@ class TicketPicker:
                 thresholds[:] = np.rint(view.factors / view.factors.max() * float(ACCEPT))
                 coins[:] = [fold(mix64(xxh64(i.encode()) ^ SALT)) for i in view.ids]
         bars: Any = thresholds if self.plain else np.where(view.eligible, thresholds, np.uint64(0))
-        if cython.compiled and self.able and not self.plain and isinstance(structure, MaglevTable):  # type: ignore[name-defined]  # noqa: F821
+        self._full = NEVER
+        if self.able and not self.plain:
             shares = view.weights / view.weights.max()
-            if (shares * bars).sum() < (1 - MANY) * ACCEPT * shares.sum():
+            shares /= shares.sum()
+            if (shares * (bars == ACCEPT)).sum() > MOST:
+                self._full = ACCEPT
+            refused = 1 - (shares * bars).sum() / ACCEPT
+            if cython.compiled and refused > MANY and isinstance(structure, MaglevTable):  # type: ignore[name-defined]  # noqa: F821
                 self._table = structure
         columns: Any = coins, thresholds, bars, eligible
         if not cython.compiled:
@@ -235,6 +242,10 @@ class TicketPicker:
         """Whether the backend's coin for a ticket, which is folded as the coins are, lets it keep it."""
         return (mix_folded(folded ^ self.coins[slot]) >> 11) < self.bars[slot]  # type: ignore[no-any-return]
 
+    def _takes(self, slot: int, folded: int) -> bool:
+        """The same; where most would accept any coin, theirs is not thrown, and nothing waits for it."""
+        return self.bars[slot] == self._full or self._accepts(slot, folded)
+
     def _decide(self, ticket: int) -> int:
         return self.structure.lookup(ticket) if self.plain else self._decide_by_coins(ticket)
 
@@ -242,30 +253,30 @@ class TicketPicker:
         if self._table is not None:
             return self._decide_of_two(ticket)
         slot = self.structure.lookup(ticket)
-        return slot if slot < 0 or self._accepts(slot, fold(ticket)) else self._go_on(ticket)
+        return slot if slot < 0 or self._takes(slot, fold(ticket)) else self._go_on(ticket)
 
     def _decide_of_two(self, ticket: int) -> int:
-        """Both of the walk's first two are asked: no branch waits for the first one's coin, only one that few take."""
+        """The walk's first is asked, and its second is at hand, which nearly always need not be: no branch waits."""
         folded = fold(ticket)
         two = 0
         one: int = self._table.two(ticket, cython.address(two))  # pyright: ignore[reportAttributeAccessIssue]
         first: int = self._accepts(one, folded)
-        second: int = self._accepts(two, folded)
-        if unlikely(first + second == 0):  # type: ignore[name-defined]  # noqa: F821
-            return self._go_on(ticket)
+        full: int = self.bars[two] == ACCEPT
+        if unlikely(first + full == 0):  # type: ignore[name-defined]  # noqa: F821
+            return two if self._accepts(two, folded) else self._go_on(ticket)
         return two ^ ((one ^ two) & -first)
 
     def _go_on(self, ticket: int) -> int:
         """The head of the order, whoever it is; a slot met again would only refuse again."""
         folded = fold(ticket)
         if cython.compiled:  # no set, no generator while few steps are enough
-            self.structure.begin(ticket, cython.address(walk))  # type: ignore[attr-defined, name-defined]  # noqa: F821
+            slot: int = self.structure.begin(ticket, cython.address(walk))  # type: ignore[attr-defined, name-defined]  # noqa: F821
             for _ in range(4 * self.structure.slots):
-                slot: int = self.structure.onward(cython.address(walk))  # type: ignore[attr-defined, name-defined]  # noqa: F821
                 if slot < 0:
                     break
-                if self._accepts(slot, folded):
+                if self._takes(slot, folded):
                     return slot
+                slot = self.structure.onward(cython.address(walk))  # type: ignore[attr-defined, name-defined]  # noqa: F821
         spare = -1
         for slot in self.structure._walk(ticket):
             if self.eligible[slot]:
