@@ -46,6 +46,7 @@ try:
     from lbalgo.kernels.streams import Stream
     from lbalgo.kernels.stride import Stride
     from lbalgo.kernels.structure import Cursor, Structure
+    from lbalgo.kernels.urn import Urn
 
     if hasattr(np.dtypes, "StringDType"):  # from NumPy 2 on, for which that kernel is built
         from lbalgo.kernels.strings import hash_strings
@@ -87,6 +88,7 @@ except ImportError as absent:
     from lbalgo.reference.stride import Stride  # type: ignore[assignment]
     from lbalgo.reference.strings import hash_strings
     from lbalgo.reference.structure import Cursor, Structure  # type: ignore[assignment]
+    from lbalgo.reference.urn import Urn  # type: ignore[assignment]
 
 if os.environ.get("LBALGO_SIMD"):
     lanes.use(os.environ["LBALGO_SIMD"], "LBALGO_SIMD")
@@ -124,6 +126,7 @@ __all__ = [
     "Stride",
     "Structure",
     "TicketPicker",
+    "Urn",
     "VirtualClock",
     "arc_shares",
     "chained",

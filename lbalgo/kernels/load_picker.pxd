@@ -8,6 +8,7 @@ from lbalgo.kernels.levels cimport Levels
 from lbalgo.kernels.order cimport Order
 from lbalgo.kernels.structure cimport Cursor
 from lbalgo.kernels.tournament cimport Tournament
+from lbalgo.kernels.urn cimport Urn
 
 ctypedef Py_ssize_t[64] Drawn  # BLOCK of them
 ctypedef double[64] Loads
@@ -25,7 +26,9 @@ cdef class LoadPicker:
     cdef readonly LoadState load
     cdef readonly object rows
     cdef readonly Py_ssize_t unused
-    cdef readonly AliasTable table
+    cdef readonly object table
+    cdef AliasTable _alias
+    cdef Urn _urn
     cdef readonly Cursor cursor
     cdef readonly Py_ssize_t choices
     cdef readonly bint first
@@ -69,8 +72,9 @@ cdef class LoadPicker:
     cdef Py_ssize_t _lesser_read(self, uint64_t state, Py_ssize_t one, Py_ssize_t two) except -1
     @cython.locals(peaks=LatencyLoad, row=Py_ssize_t, second=Py_ssize_t, mine=double, its=double)
     cdef inline int _fainter(self, Py_ssize_t slot, Py_ssize_t other) noexcept
+    @cython.locals(ticket=uint64_t)
     cdef inline void _look(self, uint64_t state) noexcept
-    @cython.locals(first=uint64_t)
+    @cython.locals(ticket=uint64_t)
     cdef inline Py_ssize_t _draw(self, uint64_t state, Py_ssize_t draw) noexcept
 
 cdef void hold(InFlightCounts load, Py_ssize_t row) except *

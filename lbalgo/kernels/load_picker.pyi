@@ -5,6 +5,7 @@ from lbalgo.kernels.alias import AliasTable
 from lbalgo.kernels.loads import LoadState
 from lbalgo.kernels.order import Order
 from lbalgo.kernels.structure import Cursor
+from lbalgo.kernels.urn import Urn
 from lbalgo.types import F64, I64, Backend, Key, LoadSpec
 from lbalgo.view import View
 
@@ -20,7 +21,7 @@ class LoadPicker(Generic[_B]):
         load: LoadState,
         rows: I64,
         unused: int,
-        table: AliasTable | None,
+        table: AliasTable | Urn | None,
         cursor: Cursor,
         choices: int,
         first: bool,
@@ -40,7 +41,7 @@ class LoadPicker(Generic[_B]):
     @property
     def unused(self) -> int: ...
     @property
-    def table(self) -> AliasTable | None: ...
+    def table(self) -> AliasTable | Urn | None: ...
     @property
     def cursor(self) -> Cursor: ...
     @property

@@ -35,7 +35,6 @@ from lbalgo.errors import ConfigError
 from lbalgo.estimators.state import check_state
 from lbalgo.policies.loaded import load_picker
 from lbalgo.policies.walked import OpenRequests
-from lbalgo.policies.weighted_random import alias_table
 from lbalgo.spec import check_integer, check_real, check_row, from_dict, to_dict
 from lbalgo.types import Backend, Ids, Outcome, Picker, Pool
 from lbalgo.view import view_of
@@ -144,7 +143,7 @@ class C3:
     def build(self, view: Pool[Any], *, previous: Picker[Any] | None = None) -> LoadPicker[Any]:
         """A picker for this view; live load, rows and cursor are the previous one's if its policy is equal."""
         view = view_of(view)
-        return load_picker(self, view, previous, self, choices=self.choices, table=lambda: alias_table(view))
+        return load_picker(self, view, previous, self, choices=self.choices)
 
     def to_dict(self) -> dict[str, object]:
         """Plain data."""

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, TypeVar
 
 import numpy as np
 
-from lbalgo.active import AliasTable, LoadPicker
+from lbalgo.active import AliasTable, LoadPicker, Urn
+from lbalgo.columns import MOST_BALLS
 from lbalgo.errors import ConfigError
 from lbalgo.loads.overdue import Overdue
 from lbalgo.loads.specs import started
 from lbalgo.policies.building import cursor_of
+from lbalgo.policies.round_robin import whole_weights
+from lbalgo.policies.weighted_random import alias_table
 from lbalgo.spec import check_real
 from lbalgo.types import I64, Backend, LoadSpec, Picker
 from lbalgo.view import View
 
 B = TypeVar("B", bound=Backend)
+
+FEW_BALLS = 1024  # 4 KiB; or as much as an alias table has
 
 
 def load_picker(
@@ -27,10 +31,9 @@ def load_picker(
     *,
     choices: int | None = None,
     first: bool = False,
-    table: Callable[[], AliasTable] | None = None,
     force_after: float | None = None,
 ) -> LoadPicker[B]:
-    """A picker by live load; `choices` None compares all, otherwise `table` makes the table to draw from.
+    """A picker by live load; `choices` None compares all.
 
     With `force_after` the load is one in which those that got no request for so long count as idle.
 
@@ -38,11 +41,19 @@ def load_picker(
     """
     spec = spec if force_after is None else Overdue(spec, force_after)
     compared = len(view) if choices is None else choices
-    built = table() if table is not None and compared < np.count_nonzero(view.eligible) else None
+    table = drawing(view) if compared < np.count_nonzero(view.eligible) else None
     same = isinstance(previous, LoadPicker) and previous.spec == spec
     load = previous.load if isinstance(previous, LoadPicker) and same else started(spec)
     rows, unused = rows_of(view, previous)
-    return LoadPicker(policy, view, spec, load, rows, unused, built, cursor_of(previous), compared, first)
+    return LoadPicker(policy, view, spec, load, rows, unused, table, cursor_of(previous), compared, first)
+
+
+def drawing(view: View[Any]) -> AliasTable | Urn:
+    """What draws the eligible by weight x factor: an urn where few balls are enough, else an alias table."""
+    slots = np.flatnonzero(view.eligible)
+    limit = min(max(FEW_BALLS, 4 * len(slots)), MOST_BALLS)
+    weights = whole_weights(view.weights[slots].tolist(), view.factors[slots].tolist(), limit)
+    return alias_table(view) if weights is None else Urn(slots, weights, len(view))
 
 
 def check_force_after(value: object) -> None:

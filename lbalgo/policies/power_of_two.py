@@ -6,8 +6,10 @@ backends turns into a herd as soon as loads are stale or partial, two draws keep
 two service times old still beat round robin. The price is that the most loaded backend gets nothing at all while its
 load stands.
 
-The backends drawn are distinct: with replacement, two backends would be half random. The draws are those of the alias
-method, so a backend of half the weight is drawn half as often, and the score (load + 1) / weight is compared.
+The backends drawn are distinct: with replacement, two backends would be half random. A backend of half the weight is
+drawn half as often, and the score (load + 1) / weight is compared. Where weights are to one another as small whole
+numbers, the draw is from an urn with as many balls of each, and two are named by one random word; other weights are
+drawn by the alias method, once more where it names the same backend again.
 
 Costs: build O(N); pick O(choices squared), whatever the pool's size; memory 64 bytes a backend.
 Sources: Mitzenmacher, "The power of two choices in randomized load balancing", IEEE TPDS 12, 2001; Azar, Broder,
@@ -25,7 +27,6 @@ from lbalgo.endpoint import Endpoint
 from lbalgo.loads.in_flight import InFlight
 from lbalgo.loads.specs import check_load, loaded_from_dict
 from lbalgo.policies.loaded import check_force_after, load_picker
-from lbalgo.policies.weighted_random import alias_table
 from lbalgo.spec import check_integer, to_dict
 from lbalgo.types import Backend, Ids, LoadSpec, Picker, Pool
 from lbalgo.view import view_of
@@ -86,8 +87,7 @@ class PowerOfTwo:
     def build(self, view: Pool[Any], *, previous: Picker[Any] | None = None) -> LoadPicker[Any]:
         """A picker for this view; live load, rows and cursor are the previous one's if its load is the same."""
         view = view_of(view)
-        table, force = lambda: alias_table(view), self.force_after
-        return load_picker(self, view, previous, self.load, choices=self.choices, table=table, force_after=force)
+        return load_picker(self, view, previous, self.load, choices=self.choices, force_after=self.force_after)
 
     def to_dict(self) -> dict[str, object]:
         """Plain data."""

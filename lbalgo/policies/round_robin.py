@@ -164,6 +164,10 @@ def whole_weights(weights: Iterable[float], factors: Iterable[float], limit: int
     (None, None)
     """
     pairs = list(zip(weights, factors, strict=True))
+    if pairs and all(factor == 1.0 and weight.is_integer() for weight, factor in pairs):  # as is most common
+        given = [int(weight) for weight, _ in pairs]
+        divisor = math.gcd(*given)
+        return [weight // divisor for weight in given] if sum(given) <= limit * divisor else None
     total, divisor, multiple = Fraction(0), 0, 1
     ratios: dict[tuple[float, float], Fraction] = {}
     for pair, count in Counter(pairs).items():

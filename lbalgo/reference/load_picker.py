@@ -14,9 +14,9 @@ over 2, 3 + 1 over 4) are always found. Weights are first scaled by one power of
 so that the greatest is in [0.5, 1); a weight 2**1000 times smaller than that counts as 2**-1000.
 
 The cursor is a SplitMix64 generator; a scan takes one 64-bit ticket of it, `choices` draws one each, and what more a
-decision needs comes from its first ticket. Each draw asks the alias table; the distinct backends in order of first
-appearance are a sample without replacement in proportion to weight. After 4 N draws the missing are drawn from the
-missing alone: the same law.
+decision needs comes from its first ticket. Each draw asks an urn or an alias table; the distinct backends in order of
+first appearance are a sample without replacement in proportion to weight. After 4 N draws the missing are drawn from
+the missing alone: the same law. Of two that are drawn from an urn the first ticket names both, and the second is left.
 
 This one text is both twins, as in `lbalgo.reference.pickers`; types are in `kernels/load_picker.pxd`.
 """
@@ -48,6 +48,7 @@ if not cython.compiled:
     from lbalgo.reference.order import Order
     from lbalgo.reference.structure import Cursor
     from lbalgo.reference.tournament import Tournament
+    from lbalgo.reference.urn import Urn
 
 if TYPE_CHECKING:
     from lbalgo.types import F64, I64
@@ -76,7 +77,8 @@ class LoadPicker:
     load : the live load, read at every pick and never changed by one.
     rows : row of each slot in the load.
     unused : the first row that neither this picker nor one before it used.
-    table : alias table over the eligible backends by weight x factor; None if all are compared.
+    table : what the eligible backends are drawn from by weight x factor, an `Urn` where few balls are enough, else an
+        `AliasTable`; None if all are compared.
     cursor : generator state, handed on from the previous picker.
     choices : how many distinct backends to draw and compare; as many as are eligible or more compare them all.
     first : whether ties go to the first slot instead of being drawn by weight.
@@ -90,7 +92,7 @@ class LoadPicker:
         load: LoadState,
         rows: I64,
         unused: int,
-        table: AliasTable | None,
+        table: AliasTable | Urn | None,
         cursor: Cursor,
         choices: int,
         first: bool,
@@ -107,8 +109,9 @@ class LoadPicker:
             raise ConfigError("rows", rows, f"must be one for each of {len(view)} slots")
         if choices < 1 <= len(slots) or BLOCK < choices < len(slots):
             raise ConfigError("choices", choices, f"must be 1 to {BLOCK}, or all {len(slots)} eligible")
-        if choices < len(slots) and getattr(table, "slots", None) != len(view):
-            raise ConfigError("table", table, f"must be an AliasTable over the view's {len(view)} slots")
+        source = table if isinstance(table, (AliasTable, Urn)) else None
+        if choices < len(slots) and (source is None or source.slots != len(view)):
+            raise ConfigError("table", table, f"must be an AliasTable or an Urn over the view's {len(view)} slots")
         self.policy = policy
         self.view = view
         self.backends = view.backends
@@ -117,6 +120,8 @@ class LoadPicker:
         self.rows = rows
         self.unused = unused
         self.table = table
+        self._alias: Any = table if isinstance(table, AliasTable) else None
+        self._urn: Any = table if isinstance(table, Urn) else None
         self.cursor = cursor
         self.choices = choices
         self.first = first
@@ -286,8 +291,13 @@ class LoadPicker:
     def _look(self, state: int) -> None:
         """Draws the pair for a cursor to come: nothing waits for it, and the next pick then has it at hand."""
         self._ahead = state
-        self._one = self.table.owner(mix64((state + GAMMA) & WORD))  # type: ignore[union-attr]
-        self._two = self.table.owner(mix64((state + 2 * GAMMA) & WORD))  # type: ignore[union-attr]
+        ticket = mix64((state + GAMMA) & WORD)
+        if self._urn is not None:
+            self._one = self._urn.owner(ticket)
+            self._two = self._urn.other(ticket, self._one)
+        else:
+            self._one = self._alias.owner(ticket)
+            self._two = self._alias.owner(mix64((state + 2 * GAMMA) & WORD))
 
     def _least_read(self, ticket: int) -> int:
         """The slot of least score, -1 if nobody is eligible; divides only where the quotient could still be least."""
@@ -339,10 +349,14 @@ class LoadPicker:
         return next(iter(self._order(state)))
 
     def _draw(self, state: int, draw: int) -> int:
+        ticket = mix64((state + GAMMA) & WORD)
+        if draw == 1 and self._pairs and self._urn is not None:
+            return self._urn.other(ticket, self._urn.owner(ticket))  # type: ignore[no-any-return]
         if draw < self.choices:
-            return self.table.owner(mix64((state + (draw + 1) * GAMMA) & WORD))  # type: ignore[union-attr]
-        first = mix64((state + GAMMA) & WORD)
-        return self.table.owner(mix64((first + draw * GAMMA) & WORD))  # type: ignore[union-attr]
+            ticket = mix64((state + (draw + 1) * GAMMA) & WORD)
+        else:
+            ticket = mix64((ticket + draw * GAMMA) & WORD)
+        return self._alias.owner(ticket) if self._urn is None else self._urn.owner(ticket)  # type: ignore[no-any-return]
 
     def _order(self, state: int) -> Iterator[int]:
         """Slots of the eligible backends in order of preference."""

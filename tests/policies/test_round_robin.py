@@ -124,7 +124,12 @@ def test_a_light_weight_is_served_all_the_same():
     assert picker.shares().tolist() == [65535 / 65536, 1 / 65536]
 
 
-@given(st.lists(st.tuples(st.integers(1, 2000), st.integers(1, 50)), min_size=1, max_size=8), st.integers(1, 3000))
+@given(
+    st.sampled_from([1, 50]).flatmap(
+        lambda most: st.lists(st.tuples(st.integers(1, 2000), st.integers(1, most)), min_size=1, max_size=8)
+    ),
+    st.integers(1, 3000),
+)
 def test_whole_weights_are_the_least_integers_or_none(ratios, limit):
     exact = [Fraction(p, q) for p, q in ratios]
     multiple = math.lcm(*(f.denominator for f in exact))
@@ -132,6 +137,7 @@ def test_whole_weights_are_the_least_integers_or_none(ratios, limit):
     least = [int(f * multiple) // divisor for f in exact]
     found = whole_weights([float(f) for f in exact], [1.0] * len(exact), limit)
     assert found == (least if sum(least) <= limit else None)
+    assert whole_weights([float(f) for f in exact], [0.5] * len(exact), limit) == found
 
 
 def test_weights_and_factors_are_read_as_decimal_fractions():

@@ -59,6 +59,7 @@ REFUSED = [
         for name, f in (
             ("ticket", lambda m, bad: table(m).slot(bad)),
             ("ticket", lambda m, bad: table(m).walk(bad)),
+            ("ticket", lambda m, bad: m.urn.Urn([0, 1], [1, 1], 2).pair(bad)),
             ("ticket", lambda m, bad: m.structure.Structure().slot(bad)),
             ("state", lambda m, bad: m.structure.Cursor(bad)),
             ("word", lambda m, bad: m.hashing.mix64(bad)),
@@ -117,6 +118,7 @@ REFUSED = [
         for f in (
             lambda m, n: m.stride.Stride([0], [65535], n),
             lambda m, n: m.period.Period([0], n),
+            lambda m, n: m.urn.Urn([0, 1], [1, 1], n),
             lambda m, n: m.ring.Ring(ONE, np.zeros(1, np.int32), n),
             lambda m, n: m.rendezvous.RendezvousRace([1], [0], [0.5], [0], n),
         )
@@ -129,6 +131,14 @@ REFUSED = [
     *[
         (CONFIG, "counts", lambda m, bad=bad: m.alias.AliasTable([0, 1], bad, [1, 2]))
         for bad in ([2**63], [2**63, 2**63 - 1], [0, 2**64], [0, 0], [-(2**63), 2**63], [2**64 - 1, 2**64 - 1])
+    ],
+    *[
+        (CONFIG, "owners", lambda m, bad=bad: m.urn.Urn(bad, [1, 1], 3))
+        for bad in ([], [0], [1, 1], [0, 3], [-1, 0], [0.5, 1], [2**32, 1])
+    ],
+    *[
+        (CONFIG, "weights", lambda m, bad=bad: m.urn.Urn([0, 2], bad, 3))
+        for bad in ([], [1], [1, 0], [1, -1], [1, 1, 1], [0.5, 1], [2**20, 1], [1, 2**31])
     ],
     (CONFIG, "counts", lambda m: m.alias.AliasTable([0] * 4, [2**63] * 4, [1])),
     *[(CONFIG, "owners", lambda m, bad=bad: m.alias.AliasTable(bad, [0], [1])) for bad in ([1], [-1], [], [0.5])],

@@ -12,8 +12,10 @@ from lbalgo.kernels import alias as fast_alias
 from lbalgo.kernels import load_picker as fast_picker
 from lbalgo.kernels import loads as fast_loads
 from lbalgo.kernels import structure as fast_structure
+from lbalgo.kernels import urn as fast_urn
+from lbalgo.policies.round_robin import whole_weights
 from lbalgo.policies.weighted_random import _effective, ticket_counts
-from lbalgo.reference import alias, hashing, load_picker, loads, structure
+from lbalgo.reference import alias, hashing, load_picker, loads, structure, urn
 
 WEIGHTS = st.one_of(
     st.sampled_from([0.0, 1.0, 2.0, 3.0, 0.1, 0.3]),
@@ -51,11 +53,15 @@ def pools(draw):
     return view, np.array(rows, dtype=np.int64), repeated(busy, size)
 
 
-def twins(view, rows, fast_load, plain_load, choices, first, state):
+def twins(view, rows, fast_load, plain_load, choices, first, state, urns=True):
     policy = lb.LeastLoaded()
     slots = np.flatnonzero(view.eligible)
     fast_table = plain_table = None
     if choices < len(slots):
+        whole = whole_weights(view.weights[slots].tolist(), view.factors[slots].tolist(), 4000)
+        if urns and whole is not None:
+            fast_table, plain_table = (m.Urn(slots, whole, len(view)) for m in (fast_urn, urn))
+    if choices < len(slots) and plain_table is None:
         salts = [hashing.mix64(hashing.xxh64(i.encode())) for i in view.ids]
         counts = ticket_counts(_effective(view, slots))
         fast_table = fast_alias.AliasTable(slots, np.array([c % 2**64 for c in counts], dtype=np.uint64), salts)
@@ -107,10 +113,10 @@ CALLS = st.lists(
 CHOICES = st.sampled_from([1, 2, 2, 2, 3, 8, 64, 1000])
 
 
-@given(pools(), CHOICES, st.booleans(), st.integers(0, 2**64 - 1), CALLS)
-def test_same_answers(pool, choices, first, state, calls):
+@given(pools(), CHOICES, st.booleans(), st.integers(0, 2**64 - 1), CALLS, st.booleans())
+def test_same_answers(pool, choices, first, state, calls, urns):
     view, rows, busy = pool
-    pair = twins(view, rows, fast_loads.InFlightCounts(busy), loads.InFlightCounts(busy), choices, first, state)
+    pair = twins(view, rows, fast_loads.InFlightCounts(busy), loads.InFlightCounts(busy), choices, first, state, urns)
     for picker in pair:
         picker.check_invariants()
     assert answers(pair[0], calls) == answers(pair[1], calls)
