@@ -35,7 +35,8 @@ cdef class LoadPicker:
     cdef readonly Py_ssize_t count
     cdef readonly int exponent
     cdef uint64_t _stride, _ahead
-    cdef bint _pairs, _counted, _whole
+    cdef bint _pairs, _whole
+    cdef LoadState _counted
     cdef Py_ssize_t _top, _one, _two
     cdef LatencyLoad _peaks  # if that is the load, and it may be compared by them; else None
     cdef int64_t[::1] _slots

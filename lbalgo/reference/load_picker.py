@@ -146,14 +146,15 @@ class LoadPicker:
             even = self.load.ones and bool((weights[slots] == weights[slots[0]]).all())
             self.order = Levels(counted, lanes[slots], first) if even else self._tournament(counted)
         self._pairs = self.choices == 2 < self.count
-        self._counted, brief = False, NO_FACTS
+        self._counted, brief = LoadState(), NO_FACTS  # the load, if counts and whole weights tell who is the lesser
         if self._pairs and isinstance(load, InFlightCounts) and self._top < 2 * len(view) + SPARSE:
             hold(load, self._top)  # pyright: ignore[reportArgumentType]  # of whichever twin
             whole = np.ldexp(weights, BITS)
-            self._counted = bool((whole % 1.0 == 0.0).all())
-            if self._counted:  # of each slot the row and the weight
+            if (whole % 1.0 == 0.0).all():
+                self._counted = load
                 brief = np.empty(2 * len(view), dtype=np.int32)
                 brief[0::2], brief[1::2] = lanes, whole
+        # of each slot the row and the weight
         self._brief: Any = brief if cython.compiled else brief.tolist()
         self._peaks: Any = None  # the load, if its peaks may be compared
         given: Any = load
@@ -222,7 +223,7 @@ class LoadPicker:
 
     def _product(self, slot: int, other: int) -> int:
         """The slot's score times both weights, which are whole numbers as counts are: it compares as quotients do."""
-        return (self.load.flight(self._brief[2 * slot]) + 1) * self._brief[2 * other + 1]  # type: ignore[no-any-return]
+        return (self._counted.flight(self._brief[2 * slot]) + 1) * self._brief[2 * other + 1]  # type: ignore[no-any-return]
 
     def _decide(self, state: int) -> int:
         if self.choices >= self.count:
@@ -253,7 +254,7 @@ class LoadPicker:
 
     def _at_hand(self) -> bool:
         """Whether two are drawn, and their counts and weights are enough to tell who is the lesser."""
-        return self._counted and self.cursor.state == self._ahead and self.load.ones and self._one != self._two
+        return self.cursor.state == self._ahead and self._counted.ones and self._one != self._two
 
     def _take(self) -> int:
         """The lesser of the two at hand: without a loop, without a branch that nobody could predict."""
