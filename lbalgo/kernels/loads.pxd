@@ -1,13 +1,10 @@
 cimport cython
 from libc.stdint cimport int32_t, int64_t, uint64_t
 
-cdef struct Count:  # what is in flight: one line of the cache to read and to write, not two
-    double cost
-    int64_t flying
-
 cdef class LoadState:
-    cdef Count *counts  # by row, if the load is a mere count; else NULL
-    cdef Py_ssize_t size
+    cdef int64_t *flying  # requests in flight by row, if the load is a mere count; else NULL
+    cdef double *costs  # what they cost together, NULL as long as each costs 1
+    cdef Py_ssize_t size  # rows of both
     cdef readonly double margin
     cdef bint ones  # whether all it holds are counts of requests of cost 1
     cdef void start_(self, Py_ssize_t row, double cost, double now) except *
@@ -22,12 +19,12 @@ cdef class LoadState:
     cdef inline double read(self, Py_ssize_t row) except? -1.0:
         """`value`, without a call if the load is a mere count."""
         if row < self.size:
-            return self.counts[row].cost
+            return <double>self.flying[row] if self.costs == NULL else self.costs[row]
         return self.value(row)
     @cython.final
     cdef inline int64_t flight(self, Py_ssize_t row) noexcept:
         """How many requests are in flight to a row below `size`, if the load is a mere count."""
-        return self.counts[row].flying
+        return self.flying[row]
     cdef void values(self, int64_t[::1] rows, Py_ssize_t start, Py_ssize_t n, double *out) except *
     cpdef object merge(self, object other)
 
@@ -36,6 +33,7 @@ cdef class InFlightCounts(LoadState):
     cdef int32_t[256] journal
     cdef readonly uint64_t changes
     cdef void reserve(self, Py_ssize_t size) except *
+    cdef void differ(self) except *
     @cython.final
     cdef inline void note(self, Py_ssize_t row) noexcept:
         """The row's load has changed: whoever keeps an order of loads can read it in the journal."""
@@ -46,15 +44,17 @@ cdef class InFlightCounts(LoadState):
         """`start_` of a request of cost 1, for callers that have no time for a call."""
         if row >= self.size:
             self.reserve(row + 1)
-        self.counts[row].flying += 1
-        self.counts[row].cost += 1.0
+        self.flying[row] += 1
+        if self.costs != NULL:
+            self.costs[row] += 1.0
         self.note(row)
         return 0
     @cython.final
     cdef inline void over(self, Py_ssize_t row) noexcept:
         """`close_` of one that has begun, where all cost 1."""
-        self.counts[row].flying -= 1
-        self.counts[row].cost -= 1.0
+        self.flying[row] -= 1
+        if self.costs != NULL:
+            self.costs[row] -= 1.0
         self.note(row)
 
 cdef class ForeignLoad(LoadState):

@@ -8,7 +8,7 @@ cimport cython
 from cpython.long cimport PyLong_AsLongLongAndOverflow
 from libc.math cimport NAN, isfinite, isnan
 from libc.stdint cimport int64_t
-from libc.stdlib cimport calloc, free
+from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy
 
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ from lbalgo.columns import array
 from lbalgo.errors import ConfigError
 from lbalgo.spec import check_real, check_row
 
-cdef Py_ssize_t LEAST_ROWS = 1024  # 16 KiB at once, so that the rows of most pools are there before their first request
+cdef Py_ssize_t LEAST_ROWS = 1024  # 8 KiB at once, so that the rows of most pools are there before their first request
 cdef double MOST = 1e300  # loads end here, so that no sum of them is infinite
 cdef tuple OUTCOMES = tuple(types.OUTCOME_CODES)
 
@@ -143,56 +143,87 @@ cdef class InFlightCounts(LoadState):
         for row in range(len(given)):
             check_row(given[row], f"counts[{row}]")
             check_real(f"costs[{row}]", held[row], low=0.0)
-        self.ones = given == held
+        self.ones = True
         self.reserve(max(len(given), 1))
         for row in range(len(given)):
-            self.counts[row].flying = given[row]
-            self.counts[row].cost = held[row]
+            self.flying[row] = given[row]
+        if given != held:
+            self.differ()
+            for row in range(len(given)):
+                self.costs[row] = held[row]
 
     def __dealloc__(self):
-        free(self.counts)
+        free(self.flying)
+        free(self.costs)
 
     cdef void reserve(self, Py_ssize_t size) except *:
         if size <= self.size:
             return
         size = max(size, 2 * self.size, LEAST_ROWS)
-        cdef Count *grown = <Count *>calloc(size, sizeof(Count))
-        if grown == NULL:
+        cdef int64_t *flying = <int64_t *>calloc(size, sizeof(int64_t))
+        cdef double *costs = NULL if self.ones else <double *>calloc(size, sizeof(double))
+        if flying == NULL or (costs == NULL and not self.ones):
+            free(flying)
+            free(costs)
             raise MemoryError
         if self.size:
-            memcpy(grown, self.counts, self.size * sizeof(Count))
-        free(self.counts)
-        self.counts, self.size = grown, size
+            memcpy(flying, self.flying, self.size * sizeof(int64_t))
+        if self.costs != NULL:
+            memcpy(costs, self.costs, self.size * sizeof(double))
+        free(self.flying)
+        free(self.costs)
+        self.flying, self.costs, self.size = flying, costs, size
+
+    cdef void differ(self) except *:
+        """From now on requests may cost something else than 1."""
+        cdef Py_ssize_t row
+        self.costs = <double *>malloc(self.size * sizeof(double))
+        if self.costs == NULL:
+            raise MemoryError
+        for row in range(self.size):
+            self.costs[row] = <double>self.flying[row]
+        self.ones = False
 
     cdef void start_(self, Py_ssize_t row, double cost, double now) except *:
         """One more in flight."""
         if row >= self.size:
             self.reserve(row + 1)
-        self.ones &= cost == 1.0
-        self.counts[row].flying += 1
-        self.counts[row].cost = min(self.counts[row].cost + cost, MOST)
+        if cost != 1.0 and self.ones:
+            self.differ()
+        self.flying[row] += 1
+        if not self.ones:
+            self.costs[row] = min(self.costs[row] + cost, MOST)
         self.note(row)
 
     cdef void close_(self, Py_ssize_t row, double cost, double began, int outcome_code, double latency, double now) except *:
         """One fewer in flight."""
-        if row >= self.size or self.counts[row].flying == 0:
+        if row >= self.size or self.flying[row] == 0:
             raise ConfigError("row", row, "has nothing in flight")
-        self.ones &= cost == 1.0
-        self.counts[row].flying -= 1
-        self.counts[row].cost -= cost
-        if self.counts[row].flying == 0 or self.counts[row].cost < 0.0:
-            self.counts[row].cost = 0.0  # what rounding, or a cost that was not the one it began with, has left
+        if cost != 1.0 and self.ones:
+            self.differ()
+        self.flying[row] -= 1
+        if not self.ones:
+            self.costs[row] -= cost
+            if self.flying[row] == 0 or self.costs[row] < 0.0:
+                self.costs[row] = 0.0  # what rounding, or a cost that was not the one it began with, has left
         self.note(row)
 
     cdef double value(self, Py_ssize_t row) except? -1.0:
         """What is in flight."""
-        return self.counts[row].cost if row < self.size else 0.0
+        if row >= self.size:
+            return 0.0
+        return <double>self.flying[row] if self.costs == NULL else self.costs[row]
 
     cdef void values(self, int64_t[::1] rows, Py_ssize_t start, Py_ssize_t n, double *out) except *:
         cdef Py_ssize_t i, row
         for i in range(n):
             row = rows[start + i]
-            out[i] = self.counts[row].cost if row < self.size else 0.0
+            if row >= self.size:
+                out[i] = 0.0
+            elif self.costs == NULL:
+                out[i] = <double>self.flying[row]
+            else:
+                out[i] = self.costs[row]
 
     def total(self, rows):
         """What is in flight in all of these rows, a contiguous int64 array, in whole units of cost."""
@@ -201,14 +232,16 @@ cdef class InFlightCounts(LoadState):
         cdef Py_ssize_t i
         for i in range(given.shape[0]):
             if 0 <= given[i] < self.size:
-                total += self.counts[given[i]].cost
+                total += self.read(given[i])
         return int(total)
 
     def restart(self, row):
         """`row` belongs to another backend from now on: nothing of it is in flight."""
         cdef Py_ssize_t at = check_row(row)
         if at < self.size:
-            self.counts[at].flying, self.counts[at].cost = 0, 0.0
+            self.flying[at] = 0
+            if self.costs != NULL:
+                self.costs[at] = 0.0
             self.note(at)
 
     def __repr__(self):
@@ -220,9 +253,9 @@ cdef class InFlightCounts(LoadState):
 
 cdef tuple _trimmed(InFlightCounts load):
     cdef Py_ssize_t n = load.size, row
-    while n and load.counts[n - 1].flying == 0:
+    while n and load.flying[n - 1] == 0:
         n -= 1
-    counts, costs = [load.counts[row].flying for row in range(n)], [load.counts[row].cost for row in range(n)]
+    counts, costs = [load.flying[row] for row in range(n)], [load.read(row) for row in range(n)]
     return (counts,) if costs == counts else (counts, costs)
 
 

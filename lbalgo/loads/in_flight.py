@@ -5,7 +5,7 @@ made it stale, and a slow backend shows in it at once, because what is slow stay
 Its limits are those of a local count: with many clients, each of which rarely has more than one request open at a
 backend, it says little about the backend.
 
-Costs: start, finish and read O(1); memory 16 bytes a row.
+Costs: start, finish and read O(1); memory 8 bytes a row, 16 once costs differ.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class InFlight:
     ConfigError : by the state, for a row that is no integer in [0, 2**31), a cost or latency that is not finite and
         >= 0, an instant that is not finite, and for finishing what was never started.
 
-    Costs: O(1) each, 16 bytes a row.
+    Costs: O(1) each, 8 bytes a row, 16 once costs differ.
     Source: what HAProxy, nginx and Envoy call least connections or least request counts just this.
 
     Examples

@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -113,3 +114,19 @@ def test_same_loads_snapshots_and_merges(kind, calls, others):
 
 def test_errors_are_compared():
     assert answer(compiled.InFlightCounts(), "at", (math.nan,))[0] is lb.ConfigError
+
+
+def test_rows_are_added_before_and_after_costs_differ():
+    """Rows grow at 1024 and at 2048; what was known of each is still known, of counts and of costs."""
+    one, two = plain.InFlightCounts(), compiled.InFlightCounts()
+    calls = [("started", (row, 1.0, 0.0)) for row in (0, 5, 5, 1023, 1024, 1030)]
+    calls += [("finished", (5, lb.Outcome.SUCCESS, None, 0.0, 0.25)), ("started", (7, 2.5, 0.0))]
+    calls += [("started", (row, 1.0, 0.0)) for row in (0, 7, 2047, 2048, 5000)]
+    calls += [("restart", (7,)), ("restart", (9000,)), ("started", (9000, 0.0, 0.0))]
+    for load in (one, two):
+        for name, arguments in calls:
+            answer(load, name, arguments)
+    rows = [0, 5, 7, 8, 1023, 1024, 1030, 2047, 2048, 5000, 9000, 10**6]
+    assert [one.at(row) for row in rows] == [two.at(row) for row in rows] == [2, 1.75, 0, 0] + [1] * 6 + [0, 0]
+    assert one.total(np.array(rows)) == two.total(np.array(rows)) == 9
+    assert repr(one) == repr(two)
