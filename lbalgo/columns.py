@@ -15,6 +15,7 @@ from lbalgo.errors import ConfigError
 WORD = (1 << 64) - 1
 MOST_RUNE = 0x10FFFF  # the last code point
 MOST_BALLS = 1 << 20  # of an urn: pairs of balls are then alike in chance within 2**-24
+LAST_OWNER = (1 << 24) - 1  # of balls
 DIGESTS = (  # 32-bit hashes by the kinds of the kernel; of MD5 the first word, of SHA-256 the last, little-endian
     "md5",
     "sha256",

@@ -1,6 +1,7 @@
 from collections.abc import Container, Iterator
 from typing import Any, Generic, TypeVar, final
 
+from lbalgo.columns import LAST_OWNER as LAST_OWNER
 from lbalgo.kernels.alias import AliasTable
 from lbalgo.kernels.loads import LoadState
 from lbalgo.kernels.order import Order

@@ -1,5 +1,6 @@
 from typing import Any, Self, final
 
+from lbalgo.columns import LAST_OWNER as LAST_OWNER
 from lbalgo.columns import MOST_BALLS as MOST_BALLS
 
 @final
@@ -12,3 +13,4 @@ class Urn:
     @property
     def balls(self) -> int: ...
     def pair(self, ticket: int) -> tuple[int, int]: ...
+    def named(self, names: Any) -> Urn: ...

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from lbalgo.active import AliasTable, LoadPicker, Urn
-from lbalgo.columns import MOST_BALLS
+from lbalgo.columns import LAST_OWNER, MOST_BALLS
 from lbalgo.errors import ConfigError
 from lbalgo.loads.overdue import Overdue
 from lbalgo.loads.specs import started
@@ -20,7 +20,7 @@ from lbalgo.view import View
 
 B = TypeVar("B", bound=Backend)
 
-FEW_BALLS = 1024  # 4 KiB; or as much as an alias table has
+FEW_BALLS = 1024  # 8 KiB; of more backends four each, 32 bytes
 
 
 def load_picker(
@@ -51,7 +51,7 @@ def load_picker(
 def drawing(view: View[Any]) -> AliasTable | Urn:
     """What draws the eligible by weight x factor: an urn where few balls are enough, else an alias table."""
     slots = np.flatnonzero(view.eligible)
-    limit = min(max(FEW_BALLS, 4 * len(slots)), MOST_BALLS)
+    limit = min(max(FEW_BALLS, 4 * len(slots)), MOST_BALLS) if len(view) <= LAST_OWNER else 0
     weights = whole_weights(view.weights[slots].tolist(), view.factors[slots].tolist(), limit)
     return alias_table(view) if weights is None else Urn(slots, weights, len(view))
 

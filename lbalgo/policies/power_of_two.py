@@ -11,7 +11,7 @@ drawn half as often, and the score (load + 1) / weight is compared. Where weight
 numbers, the draw is from an urn with as many balls of each, and two are named by one random word; other weights are
 drawn by the alias method, once more where it names the same backend again.
 
-Costs: build O(N); pick O(choices squared), whatever the pool's size; memory 64 bytes a backend.
+Costs: build O(N); pick O(choices squared), whatever the pool's size; memory 80 to 120 bytes a backend.
 Sources: Mitzenmacher, "The power of two choices in randomized load balancing", IEEE TPDS 12, 2001; Azar, Broder,
 Karlin, Upfal, "Balanced allocations", SIAM J. Comput. 29, 1999; Vvedenskaya, Dobrushin, Karpelevich 1996.
 """
@@ -59,7 +59,7 @@ class PowerOfTwo:
     ``picker.load.started(picker.rows[slot], 1.0, now)``. A bare build draws the same sequence every time; `reseed`
     moves it.
 
-    Costs: build O(N), pick O(choices ** 2), memory 64 bytes a backend, disruption does not apply.
+    Costs: build O(N), pick O(choices ** 2), memory 80 to 120 bytes a backend, disruption does not apply.
     Source: Mitzenmacher, IEEE TPDS 12, 2001.
 
     Examples

@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lbalgo.columns import column, word
+from lbalgo.columns import LAST_OWNER, column, word
 from lbalgo.errors import ConfigError, NoBackend
 from lbalgo.rebuilding import rebuild
 from lbalgo.spec import check_integer
@@ -54,7 +54,6 @@ if TYPE_CHECKING:
     from lbalgo.types import F64, I64
 
 NOTHING = ()
-NO_FACTS = np.empty(0, dtype=np.int32)
 UNIT = 2.0**-53
 SURE = 1 + 2.0**-50  # a product with this is greater, whatever two roundings do
 INFINITE = float("inf")
@@ -63,6 +62,7 @@ BLOCK = 64  # loads read at once, and most backends drawn and compared: as many 
 CLOSE = 2.0**-30  # products that may have been rounded 2**-40 apart are not compared where they are as close as this
 LOW, HIGH, LEAST = 1e-100, 1e100, 1e-30  # nor beyond these, or with such weights, for fear of numbers of fewer bits
 BITS = 16  # below the point, of weights that are made whole numbers
+DRAWN = 128  # that two are drawn of ahead: 64 pairs
 REPEATS = 64  # draws after which two that are still one are left to those who keep account of what was drawn
 
 
@@ -145,25 +145,39 @@ class LoadPicker:
             counted: Any = load
             even = self.load.ones and bool((weights[slots] == weights[slots[0]]).all())
             self.order = Levels(counted, lanes[slots], first) if even else self._tournament(counted)
-        self._pairs = self.choices == 2 < self.count
-        self._counted, brief = LoadState(), NO_FACTS  # the load, if counts and whole weights tell who is the lesser
-        if self._pairs and isinstance(load, InFlightCounts) and self._top < 2 * len(view) + SPARSE:
-            hold(load, self._top)  # pyright: ignore[reportArgumentType]  # of whichever twin
-            whole = np.ldexp(weights, BITS)
-            if (whole % 1.0 == 0.0).all():
-                self._counted = load
-                brief = np.empty(2 * len(view), dtype=np.int32)
-                brief[0::2], brief[1::2] = lanes, whole
-        # of each slot the row and the weight
-        self._brief: Any = brief if cython.compiled else brief.tolist()
-        self._peaks: Any = None  # the load, if its peaks may be compared
-        given: Any = load
-        by_peaks = isinstance(load, LatencyLoad) and given.peak and given.pending
-        if self._pairs and by_peaks and weights[slots].min() > LEAST:
-            self._peaks = load
-        self._ahead, self._one, self._two = 0, 0, 0
+        self._counted: Any = LoadState()  # the load, if counts and whole weights tell who is the lesser of two
+        self._pairs = cython.compiled and choices == 2 < len(slots) and len(view) <= LAST_OWNER
         if self._pairs:
-            self._look(cursor.state)
+            self._prepare(lanes, weights)
+
+    def _prepare(self, lanes: I64, weights: F64) -> None:
+        """Two are drawn ahead, as words that say who it is and what it weighs, as the balls of an urn do.
+
+        Who it is, is its row where counts and whole weights tell who is the lesser: nothing has to be looked up then.
+        """
+        whole = np.ldexp(weights, BITS)
+        slots = np.arange(len(lanes), dtype=np.int32)
+        names: Any = slots
+        if isinstance(self.load, InFlightCounts) and self._top < min(2 * len(lanes) + SPARSE, LAST_OWNER):
+            counts: Any = self.load
+            counts.reserve(self._top + 1)  # which are then counted without asking
+            if (whole % 1.0 == 0.0).all():
+                self._counted, names = counts, lanes
+        self._peaks: Any = None  # the load, if its peaks may be compared
+        load: Any = self.load
+        if isinstance(load, LatencyLoad) and load.peak and load.pending and weights[weights > 0].min() > LEAST:
+            self._peaks = load
+        self._slot_of: Any = slots
+        self._named, self._at = self._urn, self.backends
+        if (names != slots).any():
+            of = np.zeros(self._top + 1, dtype=np.int32)
+            of[names] = slots
+            self._slot_of, self._at = of, tuple([self.backends[slot] for slot in of])
+            if self._urn is not None:
+                self._named = self._urn.named(names)
+        if self._urn is None:
+            self._words = names.astype(np.uint64) | whole.astype(np.uint64) << np.uint64(BALL_OWN)  # type: ignore[name-defined]  # noqa: F821
+        self._turn, self._ahead = DRAWN, 0
 
     def _tournament(self, load: InFlightCounts) -> Tournament:
         lanes, weights = np.asarray(self._lanes, dtype=np.int64), np.asarray(self._weights)
@@ -177,7 +191,7 @@ class LoadPicker:
 
     def _serve(self) -> Any:
         if cython.compiled and self._at_hand():
-            return item(cython.cast(cython.p_void, self.backends), self._take())  # type: ignore[name-defined]  # noqa: F821
+            return item(cython.cast(cython.p_void, self._at), self._take())  # type: ignore[name-defined]  # noqa: F821
         return self._serve_late()
 
     def _serve_late(self) -> Any:
@@ -221,10 +235,6 @@ class LoadPicker:
     def _score(self, slot: int) -> float:
         return (self.load.read(self._rows[slot]) + self.margin) / self._weights[slot]  # type: ignore[no-any-return]
 
-    def _product(self, slot: int, other: int) -> int:
-        """The slot's score times both weights, which are whole numbers as counts are: it compares as quotients do."""
-        return (self._counted.flight(self._brief[2 * slot]) + 1) * self._brief[2 * other + 1]  # type: ignore[no-any-return]
-
     def _decide(self, state: int) -> int:
         if self.choices >= self.count:
             return self._least(mix64((state + GAMMA) & WORD))
@@ -241,28 +251,36 @@ class LoadPicker:
         return place if self._whole else self._slots[place]
 
     def _lesser(self) -> int:
-        """`_least_drawn` of two, and the ticket spent."""
+        """`_least_drawn` of two, and the ticket spent: they are drawn already, unless the cursor was moved."""
         state = self.cursor.state
-        if state != self._ahead:
-            self._look(state)
+        if self._turn == DRAWN or state != self._ahead:
+            self._look_ahead(state)
         if self._at_hand():
-            return self._take()
-        slot = self._lesser_read(state, self._one, self._two)
-        self.cursor.state = (state + self._stride) & WORD
-        self._look(self.cursor.state)
+            return self._slot_of[self._take()]  # type: ignore[no-any-return]
+        one: int = self._slot_of[ball_owner(self._drawn[self._turn])]  # type: ignore[attr-defined, name-defined]  # noqa: F821
+        two: int = self._slot_of[ball_owner(self._drawn[self._turn + 1])]  # type: ignore[attr-defined, name-defined]  # noqa: F821
+        slot = self._lesser_read(state, one, two)
+        self._turn += 2
+        self._ahead = self.cursor.state = (state + self._stride) & WORD
         return slot
 
     def _at_hand(self) -> bool:
         """Whether two are drawn, and their counts and weights are enough to tell who is the lesser."""
-        return self.cursor.state == self._ahead and self._counted.ones and self._one != self._two
+        one, two = self._drawn[self._turn], self._drawn[self._turn + 1]  # type: ignore[attr-defined]
+        return self.cursor.state == self._ahead and self._counted.ones and one != two
 
     def _take(self) -> int:
-        """The lesser of the two at hand: without a loop, without a branch that nobody could predict."""
-        one, two = self._one, self._two
-        wins = self._product(two, one) < self._product(one, two)
-        self.cursor.state = (self._ahead + self._stride) & WORD
-        self._look(self.cursor.state)
-        return one ^ ((one ^ two) & -wins)
+        """Where the lesser of the two at hand stands: no loop, nothing looked up, no branch that nobody could predict.
+
+        A score times both weights, which are whole numbers as counts are, compares as the score does.
+        """
+        one: int = self._drawn[self._turn]  # type: ignore[attr-defined]
+        two: int = self._drawn[self._turn + 1]  # type: ignore[attr-defined]
+        mine = (self._counted.flight(ball_owner(one)) + 1) * ball_own(two)  # type: ignore[name-defined]  # noqa: F821
+        its = (self._counted.flight(ball_owner(two)) + 1) * ball_own(one)  # type: ignore[name-defined]  # noqa: F821
+        self._turn += 2
+        self._ahead = self.cursor.state = (self._ahead + self._stride) & WORD
+        return ball_owner(ball_if(its < mine, one, two))  # type: ignore[name-defined, no-any-return]  # noqa: F821
 
     def _lesser_read(self, state: int, one: int, two: int) -> int:
         """The same of any load, and of two that are one."""
@@ -289,16 +307,15 @@ class LoadPicker:
             return mine < its  # type: ignore[no-any-return]
         return -1
 
-    def _look(self, state: int) -> None:
-        """Draws the pair for a cursor to come: nothing waits for it, and the next pick then has it at hand."""
-        self._ahead = state
-        ticket = mix64((state + GAMMA) & WORD)
-        if self._urn is not None:
-            self._one = self._urn.owner(ticket)
-            self._two = self._urn.other(ticket, self._one)
+    def _look_ahead(self, state: int) -> None:
+        """Draws the pairs of this cursor and of those to come."""
+        self._turn, self._ahead = 0, state
+        if self._named is not None:
+            self._named.turns(state, self._stride, self._drawn, DRAWN // 2)  # type: ignore[attr-defined]
         else:
-            self._one = self._alias.owner(ticket)
-            self._two = self._alias.owner(mix64((state + 2 * GAMMA) & WORD))
+            self._alias.turns(state, False, states, slots, DRAWN)  # type: ignore[name-defined]  # noqa: F821
+            for i in range(DRAWN):
+                self._drawn[i] = self._words[slots[i]]  # type: ignore[attr-defined, name-defined]  # noqa: F821
 
     def _least_read(self, ticket: int) -> int:
         """The slot of least score, -1 if nobody is eligible; divides only where the quotient could still be least."""
@@ -351,8 +368,8 @@ class LoadPicker:
 
     def _draw(self, state: int, draw: int) -> int:
         ticket = mix64((state + GAMMA) & WORD)
-        if draw == 1 and self._pairs and self._urn is not None:
-            return self._urn.other(ticket, self._urn.owner(ticket))  # type: ignore[no-any-return]
+        if draw == 1 and self.choices == 2 and self._urn is not None:
+            return self._urn.other(ticket)  # type: ignore[no-any-return]
         if draw < self.choices:
             ticket = mix64((state + (draw + 1) * GAMMA) & WORD)
         else:
@@ -455,12 +472,6 @@ class LoadPicker:
 
     def __reduce__(self) -> tuple[Any, tuple[Any, ...]]:
         return rebuild, (self.policy, self.view, self.cursor.state)
-
-
-def hold(load: InFlightCounts, row: int) -> None:
-    """Has room for rows up to this one, which are then counted without asking; matters to the compiled twin."""
-    if cython.compiled:
-        load.reserve(row + 1)  # type: ignore[attr-defined]
 
 
 def serve(picker: Any, key: Any) -> Any:

@@ -45,10 +45,6 @@ class LoadState:
         """`at`, unchecked."""
         return 0.0
 
-    def flight(self, row: int) -> int:
-        """How many requests are in flight to a row, where all cost 1."""
-        return int(self.value(row))
-
     def read(self, row: int) -> float:
         """`value`; the compiled twin saves a call here if the load is a mere count."""
         return self.value(row)

@@ -14,10 +14,11 @@ generation in an interval", ACM TOMACS 29, 2019), here without rejection.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
-from lbalgo.columns import MOST_BALLS, column, count, word
+from lbalgo.columns import LAST_OWNER, MOST_BALLS, column, count, word
 from lbalgo.errors import ConfigError
 from lbalgo.reference.hashing import WORD
 
@@ -25,35 +26,40 @@ from lbalgo.reference.hashing import WORD
 class Urn:
     """Balls of at least two owners, which are distinct slots, in this order; at most 2**20 in all."""
 
-    __slots__ = ("_owners", "_spans", "balls", "size", "slots")
+    __slots__ = ("_balls", "balls", "size", "slots")
 
     def __init__(self, owners: Sequence[int], weights: Sequence[int], slots: int) -> None:
         self.slots = count("slots", slots)
-        given: list[int] = column("owners", owners, 0, self.slots - 1, np.int32).tolist()
+        given: list[int] = column("owners", owners, 0, min(self.slots - 1, LAST_OWNER), np.int32).tolist()
         balls: list[int] = column("weights", weights, 1, MOST_BALLS, np.int32).tolist()
         if len(given) < 2 or len(set(given)) < len(given):
             raise ConfigError("owners", owners, "must be at least two, distinct")
         if len(balls) != len(given) or sum(balls) > MOST_BALLS:
             raise ConfigError("weights", weights, f"must be one for each owner, at most {MOST_BALLS} in all")
         self.size, self.balls = len(given), sum(balls)
-        self._owners: list[int] = []  # of each ball
-        self._spans = [(0, 0)] * self.slots  # of each slot its first ball, and how many it has
+        self._balls: list[tuple[int, int, int]] = []  # of each its owner, the owner's first ball, and how many it has
         for owner, own in zip(given, balls, strict=True):
-            self._spans[owner] = len(self._owners), own
-            self._owners += [owner] * own
+            self._balls += [(owner, len(self._balls), own)] * own
 
     def owner(self, ticket: int) -> int:
         """The slot of the ball that a ticket names."""
-        return self._owners[ticket * self.balls >> 64]
+        return self._balls[ticket * self.balls >> 64][0]
 
-    def other(self, ticket: int, slot: int) -> int:
-        """The slot of the ball that it names next, where `slot` is its owner."""
-        start, own = self._spans[slot]
+    def other(self, ticket: int) -> int:
+        """The slot of the ball that it names next, once all of the first one's owner are taken out."""
+        _, start, own = self._balls[ticket * self.balls >> 64]
         at = (ticket * self.balls & WORD) * (self.balls - own) >> 64
-        return self._owners[at + own if at >= start else at]
+        return self._balls[at + own if at >= start else at][0]
+
+    def named(self, names: Any) -> Urn:
+        """The same balls, in the same order, of owners who have other names: one for each slot, distinct."""
+        given: list[int] = column("names", names, 0, LAST_OWNER, np.int32).tolist()
+        if len(given) != self.slots:
+            raise ConfigError("names", names, f"must be one for each of {self.slots} slots")
+        owners = [(owner, own) for i, (owner, start, own) in enumerate(self._balls) if i == start]
+        return Urn([given[owner] for owner, _ in owners], [own for _, own in owners], max(given) + 1)
 
     def pair(self, ticket: int) -> tuple[int, int]:
         """The two slots that a ticket names."""
         ticket = word("ticket", ticket)
-        one = self.owner(ticket)
-        return one, self.other(ticket, one)
+        return self.owner(ticket), self.other(ticket)

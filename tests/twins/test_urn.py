@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 import lbalgo as lb
 from lbalgo.active import AliasTable, Urn
+from lbalgo.policies import loaded
 from lbalgo.policies.loaded import drawing
 from lbalgo.reference.hashing import GAMMA, mix64
 from tests.both import both
@@ -102,3 +103,30 @@ def test_ejected_and_warming_backends_weigh_what_they_are():
     assert (table.size, table.balls) == (3, 11)
     names = [table.pair(int(t))[0] for t in np.linspace(0, TICKETS - 2**12, 1100).astype(np.uint64)]
     assert [abs(names.count(slot) - count) <= 1 for slot, count in enumerate((200, 100, 0, 800))] == [True] * 4
+
+
+@pytest.mark.parametrize("urn", both("urn"), ids=lambda module: module.__name__)
+def test_the_same_balls_by_other_names(urn):
+    given = urn.Urn([0, 2, 3], [2, 3, 1], 4)
+    names = [7, 1, 9, 4]
+    named = given.named(names)
+    assert (named.size, named.balls, named.slots) == (3, 6, 10)
+    for ticket in range(0, TICKETS, TICKETS // 997):
+        assert named.pair(ticket) == tuple(names[slot] for slot in given.pair(ticket))
+    for wrong in ([7, 1, 9], [7, 1, 9, 4, 5], [7, 1, 9, 9], [7, 1, 9, -1], [7, 1, 9, 2**24], [7, 1, 9, 0.5], []):
+        with pytest.raises(lb.ConfigError, match="names" if wrong != [7, 1, 9, 9] else "distinct"):
+            given.named(wrong)
+
+
+@pytest.mark.parametrize("urn", both("urn"), ids=lambda module: module.__name__)
+def test_the_last_that_a_ball_can_name(urn):
+    assert set(urn.Urn([3, 2**24 - 1], [1, 1], 2**25).pair(0)) == {3, 2**24 - 1}
+    with pytest.raises(lb.ConfigError, match="owners"):
+        urn.Urn([3, 2**24], [1, 1], 2**25)
+
+
+def test_more_slots_than_a_ball_can_name_are_an_alias_table(monkeypatch):
+    view = lb.View.of({"a": 1.0, "b": 1.0, "c": 1.0})
+    for limit, kind in ((2, AliasTable), (3, Urn)):
+        monkeypatch.setattr(loaded, "LAST_OWNER", limit)
+        assert type(drawing(view)) is kind
