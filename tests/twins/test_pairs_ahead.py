@@ -9,6 +9,8 @@ import lbalgo as lb
 from lbalgo.kernels import load_picker as fast_picker
 from lbalgo.kernels import loads as fast_loads
 from lbalgo.reference import loads
+from lbalgo.reference.hashing import GAMMA, mix64
+from lbalgo.reference.urn import Urn
 from tests.levels import at_every_level
 from tests.twins.test_load_picker_twins import twins
 
@@ -96,3 +98,48 @@ def test_no_pairs_of_more_slots_than_a_word_can_name(monkeypatch):
         monkeypatch.setattr(fast_picker, "LAST_OWNER", limit)
         same([1.0, 2.0, 3.0, 1.0], rows, limit, events, False)
         same([1.0, 2.0, 3.0, 1.0], rows, limit, events, True)
+
+
+def state_of(ticket):
+    """The state of a cursor whose next ticket this is."""
+    for shift, factor in ((31, 0x94D049BB133111EB), (27, 0xBF58476D1CE4E5B9), (30, 1)):
+        ticket ^= (ticket >> shift) ^ (ticket >> 2 * shift)
+        ticket = ticket * pow(factor, -1, 2**64) % 2**64
+    return (ticket - GAMMA) % 2**64
+
+
+def first_and_last_tickets(weights):
+    """Tickets of which the last bit tells whose the second ball is, or nearly so; an odd number of balls."""
+    urn = Urn(range(len(weights)), weights, len(weights))
+    for own in set(weights):
+        others = urn.balls - own
+        for at in range(1, others):
+            for left in range(at * 2**64 // others - 3, at * 2**64 // others + 4):
+                ball = -left * pow(2**64, -1, urn.balls) % urn.balls
+                ticket = (ball * 2**64 + left) // urn.balls
+                if weights[urn.owner(ticket)] == own:
+                    yield ticket, urn.pair(ticket)
+
+
+def test_every_bit_of_a_ticket_counts():
+    weights = [1, 2, 3, 1, 1, 3, 3, 2, 1, 2]
+    view, rows = lb.View.of({f"b{i}": w for i, w in enumerate(weights)}), np.arange(len(weights))
+    cases = list(first_and_last_tickets(weights))
+    assert len(cases) > 100
+
+    def fast():
+        load = fast_loads.InFlightCounts()
+        picker, out = twins(view, rows, load, loads.InFlightCounts(), 2, False, 0)[1], []
+        for ticket, (one, _) in cases:
+            load.started(one, 1.0, 0.0)
+            load.started(one, 1.0, 0.0)
+            load.started(one, 1.0, 0.0)
+            picker.reseed(state_of(ticket))
+            assert picker.drawn(picker.cursor.state)[0] == one
+            out.append(picker.pick().id)
+            load.restart(one)
+        return out
+
+    for got in at_every_level(fast):
+        assert got == [f"b{two}" for _, (_, two) in cases]
+    assert {mix64((state_of(ticket) + GAMMA) % 2**64) - ticket for ticket, _ in cases} == {0}
