@@ -1,4 +1,5 @@
 cimport cython
+from libc.math cimport floor
 from libc.stdint cimport int32_t, int64_t, uint64_t
 from lbalgo.kernels.alias cimport AliasTable
 from lbalgo.kernels.estimated_loads cimport LatencyLoad
@@ -16,8 +17,8 @@ ctypedef uint64_t[128] States  # DRAWN of them
 ctypedef int32_t[128] Slots
 
 cdef object NOTHING
-cdef Py_ssize_t BITS, BLOCK, SPARSE, DRAWN, REPEATS
-cdef double UNIT, SURE, INFINITE, CLOSE, LOW, HIGH, LEAST
+cdef Py_ssize_t BLOCK, SPARSE, DRAWN, REPEATS
+cdef double PARTS, UNIT, SURE, INFINITE, CLOSE, LOW, HIGH, LEAST
 
 @cython.final
 cdef class LoadPicker:
@@ -56,8 +57,8 @@ cdef class LoadPicker:
     cdef uint64_t _ahead  # where the cursor stands before the pair at hand
     cdef Py_ssize_t _turn  # the pair at hand, DRAWN if none is
     cdef uint64_t[130] _drawn  # pairs of words; after the last, one whose two are one, and so not at hand
-    @cython.locals(counts=InFlightCounts)
-    cdef object _prepare(self, object lanes, object weights)
+    @cython.locals(counts=InFlightCounts, whole=bint, straight=bint, known=Py_ssize_t, slot=Py_ssize_t, weight=double)
+    cdef object _prepare(self, object lanes)
     cdef inline object _serve(self)
     cdef object _serve_late(self)
     @cython.locals(slot=Py_ssize_t)

@@ -51,7 +51,7 @@ def load_picker(
 def drawing(view: View[Any]) -> AliasTable | Urn:
     """What draws the eligible by weight x factor: an urn where few balls are enough, else an alias table."""
     slots = np.flatnonzero(view.eligible)
-    limit = min(max(FEW_BALLS, 4 * len(slots)), MOST_BALLS) if len(view) <= LAST_OWNER else 0
+    limit = min(max(FEW_BALLS, 4 * len(slots)), MOST_BALLS) if len(view.weights) <= LAST_OWNER else 0
     weights = whole_weights(view.weights[slots].tolist(), view.factors[slots].tolist(), limit)
     return alias_table(view) if weights is None else Urn(slots, weights, len(view))
 

@@ -61,7 +61,7 @@ SPARSE = 1024  # rows beyond twice as many as backends, and this, are no case fo
 BLOCK = 64  # loads read at once, and most backends drawn and compared: as many as are kept on the C stack
 CLOSE = 2.0**-30  # products that may have been rounded 2**-40 apart are not compared where they are as close as this
 LOW, HIGH, LEAST = 1e-100, 1e100, 1e-30  # nor beyond these, or with such weights, for fear of numbers of fewer bits
-BITS = 16  # below the point, of weights that are made whole numbers
+PARTS = 2.0**16  # of a weight: what is a whole number of them is compared as a whole number
 DRAWN = 128  # that two are drawn of ahead: 64 pairs
 REPEATS = 64  # draws after which two that are still one are left to those who keep account of what was drawn
 
@@ -146,37 +146,43 @@ class LoadPicker:
             even = self.load.ones and bool((weights[slots] == weights[slots[0]]).all())
             self.order = Levels(counted, lanes[slots], first) if even else self._tournament(counted)
         self._counted: Any = LoadState()  # the load, if counts and whole weights tell who is the lesser of two
-        self._pairs = cython.compiled and choices == 2 < len(slots) and len(view) <= LAST_OWNER
+        self._pairs = cython.compiled and choices == 2 < len(slots) and len(lanes) <= LAST_OWNER
         if self._pairs:
-            self._prepare(lanes, weights)
+            self._prepare(lanes)
 
-    def _prepare(self, lanes: I64, weights: F64) -> None:
+    def _prepare(self, lanes: I64) -> None:
         """Two are drawn ahead, as words that say who it is and what it weighs, as the balls of an urn do.
 
         Who it is, is its row where counts and whole weights tell who is the lesser: nothing has to be looked up then.
         """
-        whole = np.ldexp(weights, BITS)
-        slots = np.arange(len(lanes), dtype=np.int32)
-        names: Any = slots
-        if isinstance(self.load, InFlightCounts) and self._top < min(2 * len(lanes) + SPARSE, LAST_OWNER):
+        whole, straight, known, weight = True, True, 2 * len(lanes) + SPARSE, 0.0
+        for slot in range(len(lanes)):
+            weight = self._weights[slot] * PARTS
+            whole &= weight == floor(weight)  # type: ignore[name-defined]  # noqa: F821
+            straight &= self._rows[slot] == slot
+        if isinstance(self.load, InFlightCounts) and self._top < known and self._top <= LAST_OWNER:
             counts: Any = self.load
             counts.reserve(self._top + 1)  # which are then counted without asking
-            if (whole % 1.0 == 0.0).all():
-                self._counted, names = counts, lanes
+            if whole:
+                self._counted = counts
         self._peaks: Any = None  # the load, if its peaks may be compared
         load: Any = self.load
-        if isinstance(load, LatencyLoad) and load.peak and load.pending and weights[weights > 0].min() > LEAST:
-            self._peaks = load
-        self._slot_of: Any = slots
+        if isinstance(load, LatencyLoad) and load.peak and load.pending:
+            weights = np.asarray(self._weights)
+            if weights[weights > 0.0].min() > LEAST:
+                self._peaks = load
+        names: Any = np.arange(len(lanes), dtype=np.int32)
+        self._slot_of: Any = names
         self._named, self._at = self._urn, self.backends
-        if (names != slots).any():
+        if self._counted is self.load and not straight:
             of = np.zeros(self._top + 1, dtype=np.int32)
-            of[names] = slots
-            self._slot_of, self._at = of, tuple([self.backends[slot] for slot in of])
+            of[lanes] = names
+            self._slot_of, self._at, names = of, tuple([self.backends[slot] for slot in of]), lanes
             if self._urn is not None:
                 self._named = self._urn.named(names)
         if self._urn is None:
-            self._words = names.astype(np.uint64) | whole.astype(np.uint64) << np.uint64(BALL_OWN)  # type: ignore[name-defined]  # noqa: F821
+            parts = np.asarray(self._weights) * PARTS
+            self._words = names.astype(np.uint64) | parts.astype(np.uint64) << np.uint64(BALL_OWN)  # type: ignore[name-defined]  # noqa: F821
         self._turn, self._ahead = DRAWN, 0
 
     def _tournament(self, load: InFlightCounts) -> Tournament:
