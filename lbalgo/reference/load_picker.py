@@ -266,8 +266,10 @@ class LoadPicker:
         one: int = self._slot_of[ball_owner(self._drawn[self._turn])]  # type: ignore[attr-defined, name-defined]  # noqa: F821
         two: int = self._slot_of[ball_owner(self._drawn[self._turn + 1])]  # type: ignore[attr-defined, name-defined]  # noqa: F821
         slot = self._lesser_read(state, one, two)
-        self._turn += 2
-        self._ahead = self.cursor.state = (state + self._stride) & WORD
+        if self._turn != DRAWN and self._ahead == self.cursor.state:  # a load that is read may have picked, or moved it
+            self._turn += 2
+            self._ahead = (self._ahead + self._stride) & WORD
+        self._spend()
         return slot
 
     def _at_hand(self) -> bool:

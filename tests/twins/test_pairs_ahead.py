@@ -143,3 +143,38 @@ def test_every_bit_of_a_ticket_counts():
     for got in at_every_level(fast):
         assert got == [f"b{two}" for _, (_, two) in cases]
     assert {mix64((state_of(ticket) + GAMMA) % 2**64) - ticket for ticket, _ in cases} == {0}
+
+
+class Picking:
+    """A load that is read by one who picks meanwhile, and then sets the cursor to where it was, or wherever."""
+
+    def __init__(self, moves):
+        self.moves, self.picker, self.inside = moves, None, False
+
+    def at(self, row):
+        if not self.inside and self.moves:
+            self.inside = True
+            state, (picks, back) = self.picker.cursor.state, self.moves.pop()
+            if back is not None:
+                self.picker.reseed((state + back * 2 * GAMMA) % 2**64)
+            for _ in range(picks):
+                self.picker.pick()
+            self.inside = False
+        return float(row % 3)
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from([0, 1, 2, 63, 64, 65]), st.sampled_from([None, 0, -1, -2, -64, 1, 5])), max_size=20
+    ),
+    st.integers(0, 2**64 - 1),
+    st.booleans(),
+)
+def test_a_load_may_pick_while_it_is_read(moves, state, urns):
+    view, rows, out = lb.View.of({f"b{i}": 1 + i % 3 for i in range(9)}), np.arange(9), []
+    for i in range(2):
+        load = Picking(list(moves))
+        kinds = fast_loads.ForeignLoad(load), loads.ForeignLoad(load)
+        load.picker = twins(view, rows, *kinds, 2, False, state, urns)[i]
+        out.append([(load.picker.pick().id, load.picker.cursor.state) for _ in range(PICKS)])
+    assert out[0] == out[1]
