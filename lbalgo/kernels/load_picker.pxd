@@ -82,7 +82,7 @@ cdef class LoadPicker:
     cdef inline bint _at_hand(self) noexcept
     @cython.locals(one=uint64_t, two=uint64_t, mine=int64_t, its=int64_t)
     cdef inline Py_ssize_t _take(self) noexcept
-    @cython.locals(draw=Py_ssize_t, wins=Py_ssize_t)
+    @cython.locals(draw=Py_ssize_t, wins=Py_ssize_t, score=double)
     cdef Py_ssize_t _lesser_read(self, uint64_t state, Py_ssize_t one, Py_ssize_t two) except -1
     @cython.locals(peaks=LatencyLoad, row=Py_ssize_t, second=Py_ssize_t, mine=double, its=double)
     cdef inline int _fainter(self, Py_ssize_t slot, Py_ssize_t other) noexcept

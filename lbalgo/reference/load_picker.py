@@ -300,7 +300,8 @@ class LoadPicker:
             draw += 1
         wins = self._fainter(two, one)
         if wins < 0:
-            wins = self._score(two) < self._score(one)
+            score = self._score(one)  # read in the order drawn, as what reads may have something to say
+            wins = self._score(two) < score
         return one ^ ((one ^ two) & -wins)
 
     def _fainter(self, slot: int, other: int) -> int:

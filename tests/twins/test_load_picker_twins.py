@@ -135,6 +135,15 @@ def test_same_answers_and_errors_of_a_foreign_load(pool, values, choices, state,
     assert answers(pair[0], calls) == answers(pair[1], calls)
 
 
+def test_loads_are_read_in_the_order_drawn():
+    """Of two loads that are none, the first drawn is complained of."""
+    view, load = lb.View.of({"b0": 1.0, "b1": 1.0, "b2": 1.0}), Given([float("nan")] * 3)
+    for state in range(10):
+        for picker in twins(view, np.arange(3), fast_loads.ForeignLoad(load), loads.ForeignLoad(load), 2, False, state):
+            with pytest.raises(lb.ConfigError, match=rf"load\.at\({picker.drawn(state)[0]}\)"):
+                picker.pick()
+
+
 @pytest.mark.parametrize("first", [False, True])
 @pytest.mark.parametrize("choices", [2, 1000])
 def test_whole_walks_of_a_large_idle_pool(choices, first):
