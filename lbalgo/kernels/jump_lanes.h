@@ -134,8 +134,9 @@ static const uint64_t JUMP_TERMS[4] = {1, 2862933555777941758ULL, 75204375752441
     next = next_of(place);             \
     last = _mm_blendv_pd(last, next, _mm_cmplt_sd(place, end));
 
-/* Four jumps at a time, of which the factors of the next four are made ahead. */
-#define JUMP_FIRST(times, factors_of, next_of)                                                               \
+/* Four jumps at a time, of which the factors of the next four are made ahead. Whether the ticket has arrived is asked
+   after the first `unasked` jumps, and then after each four; with `halfway` 1 also after the two before. */
+#define JUMP_FIRST(times, factors_of, next_of, halfway, first_asked)                                         \
     const __m256i factor = _mm256_set1_epi64x((long long)JUMP_FACTORS[3]),                                   \
                   term = _mm256_set1_epi64x((long long)JUMP_TERMS[3]);                                       \
     const __m128d end = _mm_set_sd((double)buckets);                                                         \
@@ -143,16 +144,18 @@ static const uint64_t JUMP_TERMS[4] = {1, 2862933555777941758ULL, 75204375752441
     __m256i t = times(_mm256_set1_epi64x((long long)ticket), _mm256_lddqu_si256((const __m256i *)JUMP_FACTORS)); \
     t = _mm256_add_epi64(t, _mm256_lddqu_si256((const __m256i *)JUMP_TERMS));                                \
     __m256d ahead = factors_of(t);                                                                           \
-    int unasked = (buckets > 25) + (buckets > 400);                                                          \
+    int unasked = first_asked;                                                                               \
     do {                                                                                                     \
         const __m128d low = _mm256_castpd256_pd128(ahead), high = _mm256_extractf128_pd(ahead, 1);           \
         t = _mm256_add_epi64(times(t, factor), term);                                                        \
         ahead = factors_of(t);                                                                               \
         JUMP_STEP(low, next_of)                                                                              \
         JUMP_STEP(_mm_unpackhi_pd(low, low), next_of)                                                        \
+        if (halfway && unasked <= 2 && !_mm_comilt_sd(place, end)) break;                                    \
         JUMP_STEP(high, next_of)                                                                             \
         JUMP_STEP(_mm_unpackhi_pd(high, high), next_of)                                                      \
-    } while (unasked-- > 0 || _mm_comilt_sd(place, end));                                                    \
+        unasked -= 4;                                                                                        \
+    } while (unasked > 0 || _mm_comilt_sd(place, end));                                                      \
     return (ptrdiff_t)_mm_cvtsd_si64(last) - 1;
 
 LANES_IN_AVX512 static inline __m256d jump_factors_avx512(__m256i t) {
@@ -174,11 +177,13 @@ LANES_IN_AVX512 static inline __m128d jump_next_avx512(__m128d place) {
 }
 
 LANES_IN_AVX2 static ptrdiff_t jump_first_avx2(uint64_t ticket, ptrdiff_t buckets) {
-    JUMP_FIRST(jump_times_avx2, jump_factors_avx2, jump_next_avx2)
+    JUMP_FIRST(jump_times_avx2, jump_factors_avx2, jump_next_avx2, 0, 4 + 4 * (buckets > 25) + 4 * (buckets > 400))
 }
 
+/* Its jumps take longer, so that two more or less of them weigh more than one more branch. */
 LANES_IN_AVX512 static ptrdiff_t jump_first_avx512(uint64_t ticket, ptrdiff_t buckets) {
-    JUMP_FIRST(_mm256_mullo_epi64, jump_factors_avx512, jump_next_avx512)
+    JUMP_FIRST(_mm256_mullo_epi64, jump_factors_avx512, jump_next_avx512, 1,
+               4 + 2 * ((buckets > 20) + (buckets > 60) + (buckets > 400) + (buckets > 4000) + (buckets > 40000)))
 }
 
 /* Block by block; the last block is filled up with its own last ticket. */
