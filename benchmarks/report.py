@@ -1,8 +1,9 @@
 """`python -m benchmarks.report [--measure [table ...]]`: the page "Performance" of the documentation, from the results.
 
 `--measure` runs the tables first (all of them and the growth over N, in about ten minutes on a quiet machine), or those
-named, and keeps what they say in `results.json`: times, bars with their ratios of the same rounds, and growth. Without
-it the page is written anew from what is there. Nothing on the page is written by hand but this file's sentences.
+named, and keeps what they say in `results.json`: times, bars with their ratios of the same rounds, and growth. Of what
+other machines measured before, the ratios are kept beside them. Without it the page is written anew from what is there.
+Nothing on the page is written by hand but this file's sentences.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import json
 import math
 import os
 import platform
+import subprocess
 import sys
 from collections.abc import Iterable
 from dataclasses import asdict
@@ -45,10 +47,15 @@ SECTIONS = {  # title: tables whose bars it shows, those whose times it shows to
         "gates that remember flows and cookies; and simulated requests, by the event.",
     ),
 }
+KEPT = ("machine", "commit", "load", "bars")  # of a run on another machine
 HEAD = """# Performance
 
-Losses stand beside wins, and before them. Made by `python -m benchmarks.report`, from a run on {machine}
-(load average before a table at most {load:.0f}; a quiet machine is below 2, as the run counts itself).
+Losses stand beside wins, and before them. Made by `python -m benchmarks.report`, from runs on
+
+{machines}
+
+The load is the highest average before a table; a quiet machine's is below 2, as the run counts itself. Times, growth
+and memory are those of A.
 
 Times are the least of rounds in which all cases of a table take turns, each with a start that is not counted, and say
 little about your machine; ratios within a table carry over better. `python benchmarks/bars.py` measures all ratios
@@ -64,18 +71,41 @@ process grows by, beside the least bytes that hold the same facts (`python -m be
 """
 
 
+def processor() -> str:
+    """What the processor says it is; its name alone may be that of a family of them."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").split("\n\n")[0].splitlines()
+    except OSError:
+        lines = []
+    facts = {name.strip(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+    if "model name" not in facts:
+        return platform.processor() or platform.machine()
+    return f"{facts['model name']} (family {facts.get('cpu family')}, model {facts.get('model')})"
+
+
+def commit() -> str:
+    """What is measured."""
+    return subprocess.run(
+        ["git", "describe", "--always", "--dirty"], cwd=PAGE.parent, check=True, capture_output=True, text=True
+    ).stdout.strip()
+
+
 def measured(tables: Iterable[str], known: dict[str, Any]) -> dict[str, Any]:
-    """What is known, with these tables (or "scale") measured anew."""
+    """What is known, with these tables (or "scale") measured anew; of another machine, only its ratios stay known."""
     from lbalgo.active import lanes
 
-    known = {"ns": {}, "bars": {}, "scale": {}, "load": {}} | known
-    known["machine"] = (
-        f"{os.cpu_count()} processors, {platform.machine()}, SIMD level {lanes.level()}, "
+    machine = (
+        f"{os.cpu_count()} processors, {platform.machine()}, {processor()}, SIMD level {lanes.level()}, "
         f"CPython {platform.python_version()}"
     )
+    if known.get("machine", machine) != machine:
+        before = {part: known[part] for part in KEPT}
+        known = {"elsewhere": [one for one in [before, *known["elsewhere"]] if one["machine"] != machine]}
+    known = {"ns": {}, "bars": {}, "scale": {}, "load": {}, "commit": {}, "elsewhere": []} | known
+    known["machine"] = machine
     for table in tables:
         print(table, file=sys.stderr, flush=True)
-        known["load"][table] = os.getloadavg()[0]
+        known["load"][table], known["commit"][table] = os.getloadavg()[0], commit()
         if table == "scale":
             known["scale"] = {name: row(name, *found) for name, *found in scale.everything(scale.SIZES[-1])}
             continue
@@ -109,21 +139,36 @@ def lines(head: list[str], rows: Iterable[list[str]]) -> list[str]:
     return ["| " + " | ".join(cells) + " |" for cells in (head, rule, *rows)] + [""]
 
 
-def verdict(table: str, ratio: float, most: float) -> str:
-    """What is said of a ratio beside its bar."""
-    if table == "peers" and ratio > 1:
+def verdict(table: str, worst: float, most: float) -> str:
+    """What is said of the worst ratio beside its bar."""
+    if table == "peers" and worst > 1:
         return "**the peer is faster**"
-    return "**missed**" if ratio > most else "met"
+    return "**missed**" if worst > most else "met"
+
+
+def runs(found: dict[str, Any]) -> list[dict[str, Any]]:
+    """What was measured of bars, on this machine and on others."""
+    return [found, *found["elsewhere"]]
 
 
 def bar_rows(found: dict[str, Any], tables: Iterable[str], missed: bool = False) -> list[list[str]]:
-    """A line for each bar, or for each that is missed."""
-    return [
-        [f"{what} / {than}", f"{ratio:.3g}", f"{most:.3g}", verdict(table, ratio, most)]
-        for table in tables
-        for what, than, most, ratio in found["bars"].get(table, [])
-        if ratio > most or not missed
-    ]
+    """A line for each bar, or for each that is missed anywhere."""
+    rows = []
+    for table in tables:
+        known = [{(what, than): ratio for what, than, _, ratio in run["bars"].get(table, [])} for run in runs(found)]
+        for what, than, most, _ in found["bars"].get(table, []):
+            ratios = [ratio[what, than] for ratio in known if (what, than) in ratio]
+            cells = [f"{ratio[what, than]:.3g}" if (what, than) in ratio else "" for ratio in known]
+            if max(ratios) > most or not missed:
+                rows.append([f"{what} / {than}", *cells, f"{most:.3g}", verdict(table, max(ratios), most)])
+    return rows
+
+
+def account(run: dict[str, Any]) -> str:
+    """Where and of what a run was, and how it ended."""
+    missed = [ratio > most for rows in run["bars"].values() for _, _, most, ratio in rows]
+    commits, load = ", ".join(sorted(set(run["commit"].values()))), max(run["load"].values())
+    return f"{run['machine']}; commit {commits}: {sum(missed)} of {len(missed)} bars missed, load {load:.0f}"
 
 
 def growth(found: dict[str, Any]) -> list[str]:
@@ -146,11 +191,12 @@ def growth(found: dict[str, Any]) -> list[str]:
 
 def page(found: dict[str, Any]) -> str:
     """The page."""
-    ratios = ["ratio of times", "measured", "at most", ""]
+    names = [chr(ord("A") + at) for at in range(len(runs(found)))]
+    ratios = ["ratio of times", *names, "at most", ""]
     everything = [table for tables, _, _ in SECTIONS.values() for table in tables]
-    lost, made = bar_rows(found, everything, missed=True), bar_rows(found, everything)
-    out = [HEAD.format(machine=found["machine"], load=max(found["load"].values())), "## Losses", ""]
-    out += [f"{len(lost)} of {len(made)} bars are missed.", "", *lines(ratios, lost)]
+    machines = [f"- {name}: {account(run)}" for name, run in zip(names, runs(found), strict=True)]
+    out = [HEAD.format(machines="\n".join(machines)), "## Losses", ""]
+    out += lines(ratios, bar_rows(found, everything, missed=True))
     for title, (tables, timed, what) in SECTIONS.items():
         if title == "Workload":
             out += growth(found)

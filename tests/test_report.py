@@ -1,6 +1,7 @@
 """The page "Performance": what the results say, no more, and a loss is called one."""
 
 from benchmarks import report
+from benchmarks.timing import Bar
 
 BARS = [["ours", "theirs", 1.0, 1.5], ["ours", "plain C", 2.0, 1.999]]
 
@@ -10,14 +11,58 @@ def test_the_page_is_what_the_results_say():
 
 
 def test_losses_come_first():
-    found = {"machine": "a machine", "load": {"scalar": 1.2}, "scale": {}}
+    found = {
+        "machine": "a machine",
+        "commit": {"scalar": "c0ffee", "bulk": "ace"},
+        "load": {"scalar": 1.2},
+        "scale": {},
+        "elsewhere": [],
+    }
     found |= {"ns": {"scalar": {"ours": 12345.0}}, "bars": {"scalar": BARS}}
     page = report.page(found)
     losses, load = page.split("## Load")
-    assert "1 of 2 bars are missed." in losses
+    assert "- A: a machine; commit ace, c0ffee: 1 of 2 bars missed, load 1\n" in losses
     assert "| ours / theirs | 1.5 | 1 | **missed** |" in losses and "plain C" not in losses
     assert "| ours / plain C | 2 | 2 | met |" in load and "| ours | 12.3 µs |" in load
     assert "## Scale" not in page
+
+
+def test_a_loss_on_any_machine_is_one():
+    other = {
+        "machine": "another",
+        "commit": {"scalar": "ace"},
+        "load": {"scalar": 0.4},
+        "bars": {"scalar": [["ours", "plain C", 2.0, 2.5]]},
+    }
+    found = {
+        "machine": "a machine",
+        "commit": {"scalar": "c0ffee", "bulk": "ace"},
+        "load": {"scalar": 1.2},
+        "scale": {},
+        "elsewhere": [other],
+    }
+    found |= {"ns": {"scalar": {"ours": 12345.0}}, "bars": {"scalar": BARS}}
+    losses = report.page(found).split("## Load")[0]
+    assert "- B: another; commit ace: 1 of 1 bars missed, load 0\n" in losses
+    assert "| ours / theirs | 1.5 |  | 1 | **missed** |" in losses
+    assert "| ours / plain C | 2 | 2.5 | 2 | **missed** |" in losses
+
+
+def test_another_machine_keeps_its_ratios(monkeypatch):
+    monkeypatch.setattr(report, "processor", lambda: "one")
+    monkeypatch.setattr(report, "commit", lambda: "c0ffee")
+    monkeypatch.setattr(report, "fill", lambda table, quick: {"ours": 3.0, "theirs": 2.0})
+    monkeypatch.setattr(report, "bars", lambda table: [Bar("ours", "theirs", 1.0)])
+    first = report.measured(["scalar", "peers"], {})
+    assert first["elsewhere"] == [] and first["bars"]["scalar"] == [["ours", "theirs", 1.0, 1.5]]
+    assert report.measured(["scalar"], first)["bars"].keys() == {"scalar", "peers"}
+    monkeypatch.setattr(report, "processor", lambda: "two")
+    second = report.measured(["scalar"], first)
+    assert second["elsewhere"] == [{part: first[part] for part in report.KEPT}]
+    assert second["bars"].keys() == second["ns"].keys() == {"scalar"} and ", two, " in second["machine"]
+    monkeypatch.setattr(report, "processor", lambda: "one")
+    third = report.measured(["scalar"], second)
+    assert [one["machine"] for one in third["elsewhere"]] == [second["machine"]]
 
 
 def test_a_peer_that_is_faster():
