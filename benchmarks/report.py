@@ -84,9 +84,9 @@ def processor() -> str:
 
 
 def commit() -> str:
-    """What is measured."""
+    """The commit that is measured, or what is about to follow it."""
     return subprocess.run(
-        ["git", "describe", "--always", "--dirty"], cwd=PAGE.parent, check=True, capture_output=True, text=True
+        ["git", "rev-parse", "--short", "HEAD"], cwd=PAGE.parent, check=True, capture_output=True, text=True
     ).stdout.strip()
 
 
