@@ -7,19 +7,16 @@
 #define LBALGO_POINTS_LANES_H
 
 #include "lanes.h"
+#include "mix_lanes.h"
 
-#define POINTS_DERIVED                                            \
-    for (ptrdiff_t j = 0; j < n; j++) {                           \
-        uint64_t z = start + (uint64_t)(j + 1) * 0x9E3779B97F4A7C15ULL; \
-        z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9ULL;              \
-        z = (z ^ (z >> 27)) * 0x94D049BB133111EBULL;              \
-        out[j] = z ^ (z >> 31);                                   \
-    }
+LANES_BODY void derived_body(uint64_t start, uint64_t *out, ptrdiff_t n) {
+    for (ptrdiff_t j = 0; j < n; j++) out[j] = mix_word(start + (uint64_t)(j + 1) * MIX_GAMMA);
+}
 
-static void derived_points_portable(uint64_t start, uint64_t *out, ptrdiff_t n) { POINTS_DERIVED }
+static void derived_points_portable(uint64_t start, uint64_t *out, ptrdiff_t n) { derived_body(start, out, n); }
 #if LANES_X86
 #define derived_points_avx2 derived_points_portable
-LANES_IN_AVX512 static void derived_points_avx512(uint64_t start, uint64_t *out, ptrdiff_t n) { POINTS_DERIVED }
+LANES_IN_AVX512 static void derived_points_avx512(uint64_t start, uint64_t *out, ptrdiff_t n) { derived_body(start, out, n); }
 #endif
 
 /* The points j = 1 to n of one start. */

@@ -17,20 +17,19 @@
 #define LBALGO_RENDEZVOUS_LANES_H
 
 #include "lanes.h"
+#include "mix_lanes.h"
 
 #define RACE_STRETCH 4096
 #define RACE_VECTORS 2 /* of tickets, that go over the salts together */
 #define RACE_GROUP 8 /* salts that share a place */
 #define RACE_MANY 128 /* salts from which on they do */
-#define RACE_MIX1 0xBF58476D1CE4E5B9ULL
-#define RACE_MIX2 0x94D049BB133111EBULL
 
 static inline uint64_t race_fold(uint64_t x) { return x ^ (x >> 30); }
 
 /* Of a folded word the product whose upper bits are drawn. */
 static inline uint64_t race_mix(uint64_t z) {
-    z *= RACE_MIX1;
-    return (z ^ (z >> 27)) * RACE_MIX2;
+    z *= MIX_FIRST;
+    return (z ^ (z >> 27)) * MIX_SECOND;
 }
 
 static inline uint64_t race_draw(uint64_t z) { return race_mix(z) >> 12; }
@@ -71,8 +70,8 @@ static inline void race_even_many_portable(const uint64_t *salts, ptrdiff_t size
 /* ---- AVX-512 */
 
 LANES_IN_AVX512 static inline __m512i race_mix_avx512(__m512i z) {
-    z = _mm512_mullo_epi64(z, _mm512_set1_epi64((long long)RACE_MIX1));
-    return _mm512_mullo_epi64(_mm512_xor_si512(z, _mm512_srli_epi64(z, 27)), _mm512_set1_epi64((long long)RACE_MIX2));
+    z = _mm512_mullo_epi64(z, _mm512_set1_epi64((long long)MIX_FIRST));
+    return _mm512_mullo_epi64(_mm512_xor_si512(z, _mm512_srli_epi64(z, 27)), _mm512_set1_epi64((long long)MIX_SECOND));
 }
 
 /* Of a product the draw, and below it the place. */
@@ -219,8 +218,8 @@ LANES_IN_AVX2 static inline __m256i race_times_avx2(__m256i x, uint64_t c) {
 LANES_IN_AVX2 static inline __m256i race_fold_avx2(__m256i x) { return _mm256_xor_si256(x, _mm256_srli_epi64(x, 30)); }
 
 LANES_IN_AVX2 static inline __m256i race_mix_avx2(__m256i z) {
-    z = race_times_avx2(z, RACE_MIX1);
-    return race_times_avx2(_mm256_xor_si256(z, _mm256_srli_epi64(z, 27)), RACE_MIX2);
+    z = race_times_avx2(z, MIX_FIRST);
+    return race_times_avx2(_mm256_xor_si256(z, _mm256_srli_epi64(z, 27)), MIX_SECOND);
 }
 
 /* The draw as the bits of a positive double, and below it what is of no meaning. */

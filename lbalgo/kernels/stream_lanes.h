@@ -7,6 +7,7 @@
 #define LBALGO_STREAM_LANES_H
 
 #include "lanes.h"
+#include "mix_lanes.h"
 #include "neg_log.h"
 
 /* An integer below 2**53 as a double: its halves beside 2**52 and 2**84, which are then taken off again. */
@@ -20,10 +21,7 @@ NEG_LOG_INLINE double stream_exponential(uint64_t word) { return neg_log_of(stre
 
 NEG_LOG_INLINE void stream_body(uint64_t state, double *out, ptrdiff_t n) {
     for (ptrdiff_t i = 0; i < n; i++) {
-        uint64_t z = state + (uint64_t)(i + 1) * 0x9E3779B97F4A7C15ULL;
-        z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9ULL;
-        z = (z ^ (z >> 27)) * 0x94D049BB133111EBULL;
-        out[i] = stream_exponential(z ^ (z >> 31));
+        out[i] = stream_exponential(mix_word(state + (uint64_t)(i + 1) * MIX_GAMMA));
     }
 }
 

@@ -13,6 +13,7 @@
 #define LBALGO_TURN_LANES_H
 
 #include "lanes.h"
+#include "mix_lanes.h"
 
 enum { TURN_BLOCK = 16, TURN_TOP = 65535 };
 
@@ -28,12 +29,8 @@ LANES_BODY void alias_turns_body(uint64_t state, uint64_t *states, int32_t *slot
     for (ptrdiff_t from = 0; from < n; from += TURN_BLOCK) {
         uint64_t drawn[TURN_BLOCK], at[TURN_BLOCK];
         for (int i = 0; i < TURN_BLOCK; i++) {
-            uint64_t z = state + (uint64_t)(i + 1) * 0x9E3779B97F4A7C15u;
-            states[from + i] = z;
-            z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;
-            z = (z ^ (z >> 27)) * 0x94D049BB133111EBu;
-            z ^= z >> 31;
-            drawn[i] = z;
+            states[from + i] = state + (uint64_t)(i + 1) * MIX_GAMMA;
+            const uint64_t z = drawn[i] = mix_word(states[from + i]);
             at[i] = ((z >> 32) * size + (((z & 0xFFFFFFFFu) * size) >> 32)) >> 32;
         }
         for (int i = 0; i < TURN_BLOCK; i++) slots[from + i] = buckets[at[i]].owners[drawn[i] >= buckets[at[i]].cut];
@@ -94,16 +91,12 @@ LANES_BODY void stride_turns_body(uint64_t ticket, uint64_t *states, int32_t *sl
 #if LANES_X86
 LANES_IN_AVX512 static void alias_turns_avx512(uint64_t state, uint64_t *states, int32_t *slots, ptrdiff_t n,
                                                const alias_bucket *buckets, uint64_t size) {
-    const uint64_t gamma = 0x9E3779B97F4A7C15u;
-    const __m512i first = _mm512_set1_epi64(0xBF58476D1CE4E5B9LL), second = _mm512_set1_epi64(0x94D049BB133111EBLL);
-    const __m512i pieces = _mm512_set1_epi64((long long)size), eight = _mm512_set1_epi64((long long)(8 * gamma));
+    const __m512i pieces = _mm512_set1_epi64((long long)size), eight = _mm512_set1_epi64((long long)(8 * MIX_GAMMA));
     const __m512i numbers = _mm512_setr_epi64(1, 2, 3, 4, 5, 6, 7, 8);
-    __m512i next = _mm512_mullo_epi64(numbers, _mm512_set1_epi64((long long)gamma));
+    __m512i next = _mm512_mullo_epi64(numbers, _mm512_set1_epi64((long long)MIX_GAMMA));
     next = _mm512_add_epi64(next, _mm512_set1_epi64((long long)state));
     for (ptrdiff_t from = 0; from < n; from += 8, next = _mm512_add_epi64(next, eight)) {
-        __m512i z = _mm512_mullo_epi64(_mm512_xor_si512(next, _mm512_srli_epi64(next, 30)), first);
-        z = _mm512_mullo_epi64(_mm512_xor_si512(z, _mm512_srli_epi64(z, 27)), second);
-        z = _mm512_xor_si512(z, _mm512_srli_epi64(z, 31));
+        const __m512i z = mix_eight(next);
         const __m512i low = _mm512_srli_epi64(_mm512_mul_epu32(z, pieces), 32); /* there are fewer than 2**31 pieces */
         const __m512i high = _mm512_mul_epu32(_mm512_srli_epi64(z, 32), pieces);
         const __m512i at = _mm512_slli_epi64(_mm512_srli_epi64(_mm512_add_epi64(high, low), 32), 4);

@@ -7,6 +7,7 @@
 
 #include "balls.h"
 #include "lanes.h"
+#include "mix_lanes.h"
 
 enum { URN_BLOCK = 16 }; /* pairs at once */
 
@@ -17,10 +18,7 @@ LANES_BODY void urn_turns_body(uint64_t state, uint64_t step, uint64_t *pairs, p
     for (ptrdiff_t from = 0; from < n; from += URN_BLOCK, state += URN_BLOCK * step) {
         uint64_t left[URN_BLOCK], at[URN_BLOCK];
         for (int i = 0; i < URN_BLOCK; i++) {
-            uint64_t z = state + (uint64_t)i * step + 0x9E3779B97F4A7C15u;
-            z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;
-            z = (z ^ (z >> 27)) * 0x94D049BB133111EBu;
-            at[i] = ball_named(z ^ (z >> 31), balls, &left[i]);
+            at[i] = ball_named(mix_word(state + (uint64_t)i * step + MIX_GAMMA), balls, &left[i]);
         }
         for (int i = 0; i < URN_BLOCK; i++) {
             pairs[2 * (from + i)] = of[at[i]];
@@ -32,18 +30,14 @@ LANES_BODY void urn_turns_body(uint64_t state, uint64_t step, uint64_t *pairs, p
 #if LANES_X86
 LANES_IN_AVX512 static void urn_turns_avx512(uint64_t state, uint64_t step, uint64_t *pairs, ptrdiff_t n,
                                              const uint64_t *of, uint64_t balls) {
-    const __m512i first = _mm512_set1_epi64((long long)0xBF58476D1CE4E5B9u);
-    const __m512i second = _mm512_set1_epi64((long long)0x94D049BB133111EBu);
     const __m512i all = _mm512_set1_epi64((long long)balls), eight = _mm512_set1_epi64((long long)(8 * step));
     const __m512i low = _mm512_set1_epi64((1 << (BALL_OWN - BALL_START)) - 1);
     const __m512i front = _mm512_setr_epi64(0, 8, 1, 9, 2, 10, 3, 11), back = _mm512_setr_epi64(4, 12, 5, 13, 6, 14, 7, 15);
     const __m512i numbers = _mm512_setr_epi64(0, 1, 2, 3, 4, 5, 6, 7);
     __m512i next = _mm512_mullo_epi64(numbers, _mm512_set1_epi64((long long)step));
-    next = _mm512_add_epi64(next, _mm512_set1_epi64((long long)(state + 0x9E3779B97F4A7C15u)));
+    next = _mm512_add_epi64(next, _mm512_set1_epi64((long long)(state + MIX_GAMMA)));
     for (ptrdiff_t from = 0; from < n; from += 8, next = _mm512_add_epi64(next, eight)) {
-        __m512i z = _mm512_mullo_epi64(_mm512_xor_si512(next, _mm512_srli_epi64(next, 30)), first);
-        z = _mm512_mullo_epi64(_mm512_xor_si512(z, _mm512_srli_epi64(z, 27)), second);
-        z = _mm512_xor_si512(z, _mm512_srli_epi64(z, 31));
+        const __m512i z = mix_eight(next);
         const __m512i tail = _mm512_mul_epu32(z, all); /* its lower half is the lowest quarter of the product */
         const __m512i sum = _mm512_add_epi64(_mm512_mul_epu32(_mm512_srli_epi64(z, 32), all), _mm512_srli_epi64(tail, 32));
         const __m512i one = _mm512_i64gather_epi64(_mm512_srli_epi64(sum, 32), of, 8);
