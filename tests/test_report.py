@@ -1,6 +1,8 @@
 """The page "Performance": what the results say, no more, and a loss is called one."""
 
-from benchmarks import report
+from types import SimpleNamespace
+
+from benchmarks import report, tables
 from benchmarks.timing import Bar
 
 BARS = [["ours", "theirs", 1.0, 1.5], ["ours", "plain C", 2.0, 1.999]]
@@ -74,3 +76,11 @@ def test_a_peer_that_is_faster():
 def test_three_digits():
     given = (0.351, 999.4, 999.6, 12345.0, 9.999e8, 1.2e9)
     assert [report.time(ns) for ns in given] == ["0.351 ns", "999 ns", "1 µs", "12.3 µs", "1 s", "1.2 s"]
+
+
+def test_a_time_is_the_least_of_three_processes(monkeypatch):
+    assert tables.fill("lease", False, set()) == {}
+    said = iter(['peers may say things\n{"a": 2.0, "b": 1.0}\n', '{"a": 1.0, "b": 3.0}', '{"a": 3.0, "b": 2.0}'])
+    monkeypatch.setattr(tables.subprocess, "run", lambda *given, **how: SimpleNamespace(stdout=next(said)))
+    assert tables.fill("lease", False, {"a", "b"}) == {"a": 1.0, "b": 1.0}
+    assert not list(said)

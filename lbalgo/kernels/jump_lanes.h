@@ -135,8 +135,8 @@ static const uint64_t JUMP_TERMS[4] = {1, 2862933555777941758ULL, 75204375752441
     last = _mm_blendv_pd(last, next, _mm_cmplt_sd(place, end));
 
 /* Four jumps at a time, of which the factors of the next four are made ahead. Whether the ticket has arrived is asked
-   after the first `unasked` jumps, and then after each four; with `halfway` 1 also after the two before. */
-#define JUMP_FIRST(times, factors_of, next_of, halfway, first_asked)                                         \
+   after `asked_after` jumps, and then after each four; with `halfway` 1 also after the two before. */
+#define JUMP_FIRST(times, factors_of, next_of, halfway, asked_after)                                         \
     const __m256i factor = _mm256_set1_epi64x((long long)JUMP_FACTORS[3]),                                   \
                   term = _mm256_set1_epi64x((long long)JUMP_TERMS[3]);                                       \
     const __m128d end = _mm_set_sd((double)buckets);                                                         \
@@ -144,7 +144,7 @@ static const uint64_t JUMP_TERMS[4] = {1, 2862933555777941758ULL, 75204375752441
     __m256i t = times(_mm256_set1_epi64x((long long)ticket), _mm256_lddqu_si256((const __m256i *)JUMP_FACTORS)); \
     t = _mm256_add_epi64(t, _mm256_lddqu_si256((const __m256i *)JUMP_TERMS));                                \
     __m256d ahead = factors_of(t);                                                                           \
-    int unasked = first_asked;                                                                               \
+    int unasked = asked_after;                                                                               \
     do {                                                                                                     \
         const __m128d low = _mm256_castpd256_pd128(ahead), high = _mm256_extractf128_pd(ahead, 1);           \
         t = _mm256_add_epi64(times(t, factor), term);                                                        \

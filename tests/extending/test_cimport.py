@@ -11,6 +11,8 @@ import pytest
 import lbalgo as lb
 from lbalgo.active import mix64
 
+pytestmark = pytest.mark.skipif(lb.kernels() != "cython", reason="the package takes compiled structures")
+
 
 @pytest.fixture(scope="module")
 def packetlb(tmp_path_factory):
