@@ -10,10 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lbalgo.active import lanes
 from lbalgo.kernels import hashing as compiled
 from lbalgo.reference import hashing as plain
-from tests.levels import LEVELS, at_every_level, level
+from tests.levels import LEVELS, at_every_level, lanes, level
 
 KINDS = range(4)
 WORDS = st.integers(0, 2**64 - 1)
