@@ -2,7 +2,7 @@
 
 Answers are compared before anything is timed. The least there is to do with a ticket is to read its 8 bytes and to
 write 4; a million of them are 12 MB, more than the second cache holds. What the entries of a table cost beside that is
-timed too, without the remainders that find them: nearly each is a line that the first cache fetches. Sixteen tickets
+timed too, without the remainders that find them: most are lines that the first cache has to fetch. Sixteen tickets
 take less than it takes NumPy to make an array for their slots, so that they are timed with one at hand, with one that
 can be given out again, and where each is kept. The race of equal weights is the one policy whose single pick goes by
 lanes too.
