@@ -1,8 +1,9 @@
 """The tables of timings, and the run that fills one.
 
 Where a process has its code and its data is drawn when it starts, and now and then a case takes a tenth or a third
-longer in one process, from beginning to end, than in all others. So a table is filled by several, each with its part of
-the rounds, and the least time of a case is that of all of them.
+longer in one process, from beginning to end, than in all others; and on a core that is shared with others, a case may
+find none of its slices quiet. So a table is filled by several processes, until of every case the two least times, each
+of another process, are close to one another: a least time that was found once may be one that others have yet to find.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ from .timing import Bar, Case, measure
 
 TABLES = ("scalar", "peers", "bulk", "build", "lease", "affinity", "loads", "compat", "dialects", "simulator")
 SLOW = ("build", "compat", "dialects", "simulator")  # calls of milliseconds: fewer rounds, longer slices
-PROCESSES = 3
+FEWEST, MOST = 3, 20  # processes that fill a table
+CLOSE = 1.03  # the second least time of a case over the least, at which the least is taken to be found
 
 
 def module(table: str) -> Any:
@@ -38,12 +40,14 @@ def fill(table: str, quick: bool, only: set[str] | None = None) -> dict[str, flo
         return part(table, True, only)
     asked = json.dumps([table, sorted(only) if only is not None else None])
     command, root = [sys.executable, "-m", __name__], Path(__file__).resolve().parents[1]
-    least: dict[str, float] = {}
-    for _ in range(PROCESSES):
+    runs: list[dict[str, float]] = []
+    while len(runs) < MOST:
         said = subprocess.run(command, input=asked, cwd=root, check=True, stdout=subprocess.PIPE, text=True).stdout
-        found: dict[str, float] = json.loads(said.splitlines()[-1])
-        least = {name: min(ns, least.get(name, ns)) for name, ns in found.items()}
-    return least
+        runs.append(json.loads(said.splitlines()[-1]))
+        times = {name: sorted(run[name] for run in runs) for name in runs[0]}
+        if len(runs) >= FEWEST and all(ns[1] <= CLOSE * ns[0] for ns in times.values()):
+            break
+    return {name: ns[0] for name, ns in times.items()}
 
 
 def part(table: str, quick: bool, only: set[str] | None) -> dict[str, float]:
