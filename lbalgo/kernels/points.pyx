@@ -266,24 +266,28 @@ cdef bint c_by_time(const double *times, const int32_t *owners, Py_ssize_t total
     """Sorts by the buckets that were counted, equal times as they came; False if a bucket is crowded."""
     cdef Py_ssize_t i, j
     cdef double time
-    cdef int32_t owner
+    cdef int32_t owner, place = 0, most = 0
     for i in range(2, buckets + 2):
-        if start[i] > CROWD:
-            return False
-        start[i] += start[i - 1]
+        most = max(most, start[i])
+        place += start[i]
+        start[i] = place
+    if most > CROWD:
+        return False
     for i in range(total):
         j = min(<Py_ssize_t>(times[i] * scale), buckets - 1) + 1
-        at[start[j]] = times[i]
-        out[start[j]] = owners[i]
-        start[j] += 1
+        place = start[j]
+        start[j] = place + 1
+        at[place] = times[i]
+        out[place] = owners[i]
     for i in range(1, total):
-        time, owner, j = at[i], out[i], i
-        while j > 0 and at[j - 1] > time:
-            at[j] = at[j - 1]
-            out[j] = out[j - 1]
-            j -= 1
-        at[j] = time
-        out[j] = owner
+        if at[i - 1] > at[i]:
+            time, owner, j = at[i], out[i], i
+            while j > 0 and at[j - 1] > time:
+                at[j] = at[j - 1]
+                out[j] = out[j - 1]
+                j -= 1
+            at[j] = time
+            out[j] = owner
     return True
 
 
