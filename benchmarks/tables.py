@@ -20,7 +20,7 @@ from .timing import Bar, Case, measure
 TABLES = ("scalar", "peers", "bulk", "build", "lease", "affinity", "loads", "compat", "dialects", "simulator")
 SLOW = ("build", "compat", "dialects", "simulator")  # calls of milliseconds: fewer rounds, longer slices
 FEWEST, MOST = 3, 20  # processes that fill a table
-CLOSE = 1.03  # the second least time of a case over the least, at which the least is taken to be found
+CLOSE = 1.02  # the second least time of a case over the least, at which the least is taken to be found
 
 
 def module(table: str) -> Any:

@@ -86,7 +86,7 @@ def test_a_time_is_the_least_and_was_nearly_found_twice(monkeypatch):
         monkeypatch.setattr(tables.subprocess, "run", lambda *given, **how: SimpleNamespace(stdout=next(lines)))
         return tables.fill("lease", False, {"a", "b"}), len(list(lines))
 
-    noisy, quiet = '{"a": 2.0, "b": 1.0}', '{"a": 1.02, "b": 3.0}'
+    noisy, quiet = '{"a": 2.0, "b": 1.0}', '{"a": 1.01, "b": 3.0}'
     lucky = 'peers may say things\n{"a": 1.0, "b": 1.5}\n'
     assert filled(noisy, noisy, noisy, lucky) == ({"a": 2.0, "b": 1.0}, 1)
     assert filled(noisy, lucky, quiet, noisy) == ({"a": 1.0, "b": 1.0}, 0)
