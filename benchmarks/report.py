@@ -57,9 +57,9 @@ Losses stand beside wins, and before them. Made by `python -m benchmarks.report`
 The load is the highest average before a table; a quiet machine's is below 2, as the run counts itself. Times, growth
 and memory are those of A.
 
-Times are the least of rounds in which all cases of a table take turns, each with a start that is not counted, in three
-to twenty processes one after the other: as many as it takes for two to come within 2 % of the least of each. They say
-little about your machine; ratios within a table carry over better.
+Times are the least of rounds in which all cases of a table take turns, each with a start that is not counted and then
+in parts, the least of which counts, in three to twenty processes one after the other: as many as it takes for two to
+come within 2 % of the least of each. They say little about your machine; ratios within a table carry over better.
 `python benchmarks/bars.py` measures all ratios anew, `python -m benchmarks` all times, `python -m benchmarks.scale` the
 growth; `.ci/instructions` counts instructions of picks and builds beside those of the commit before, which needs no
 quiet machine.

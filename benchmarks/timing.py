@@ -3,8 +3,9 @@
 Machines are noisy and drift; so every case of a table runs once in every round, in an order drawn anew so that none
 keeps step with what else the machine does, the least time of each case counts, and what is compared are ratios within
 one run. A slice of time follows a shorter one that is not counted: what is in the caches shall be the case's own, not
-the last one's, and a case of more data needs longer for that. Times are gross of the loop that makes the calls; the
-case "empty loop" shows what that is.
+the last one's, and a case of more data needs longer for that. And it is timed in parts: a core that is shared with
+others may be left alone for a few tenths of a millisecond, and never for a slice. Times are gross of the loop that
+makes the calls; the case "empty loop" shows what that is.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from time import perf_counter_ns
 from typing import Any, NamedTuple
 
 WARMING = 3  # one part in so many of a slice is run before it, uncounted
+PARTS = 16  # of a slice, each with a time of its own
 
 
 @dataclass
@@ -31,7 +33,7 @@ class Case:
 
     @property
     def best(self) -> float:
-        """Least nanoseconds per item over the rounds."""
+        """Least nanoseconds per item over the parts of all rounds."""
         return min(self.times)
 
 
@@ -60,11 +62,13 @@ def over_keys(name: str, source: str, keys: list[Any], **names: Any) -> Case:
 
 
 def measure(cases: list[Case], *, rounds: int = 15, slice_ms: float = 3.0) -> dict[str, float]:
-    """Nanoseconds per item of each case: the least of `rounds` interleaved slices of about `slice_ms`."""
+    """Nanoseconds per item of each case: the least part of `rounds` interleaved slices of about `slice_ms`."""
     for case in cases:
         case.run(1)
         while True:
-            spent = min(_once(case) for _ in range(3))  # or one interruption makes slices too short to warm caches
+            spent = min(
+                _timed(case, case.count) for _ in range(3)
+            )  # or one interruption makes slices too short to warm caches
             if spent > slice_ms * 1e6 / 4 or case.count > 1 << 24:
                 case.count = max(1, int(case.count * slice_ms * 1e6 / max(spent, 1)))
                 break
@@ -73,11 +77,13 @@ def measure(cases: list[Case], *, rounds: int = 15, slice_ms: float = 3.0) -> di
     for _ in range(rounds):
         for case in draws.sample(cases, len(cases)):
             case.run(case.count // WARMING)
-            case.times.append(_once(case) / (case.count * case.per))
+            parts = min(PARTS, case.count)
+            size = case.count // parts
+            case.times += [_timed(case, size) / (size * case.per) for _ in range(parts)]
     return {case.name: case.best for case in cases}
 
 
-def _once(case: Case) -> int:
+def _timed(case: Case, n: int) -> int:
     start = perf_counter_ns()
-    case.run(case.count)
+    case.run(n)
     return perf_counter_ns() - start

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from benchmarks import bars
-from benchmarks.timing import Bar
+from benchmarks import bars, timing
+from benchmarks.timing import Bar, Case
 
 WANTED = (Bar("fast", "floor", 1.5), Bar("slow", "floor", 2.0), Bar("far", "floor", 9.0))
 
@@ -54,3 +54,23 @@ def test_the_plain_twins_are_not_timed(times, monkeypatch, capsys):
     monkeypatch.setattr(bars.lb, "kernels", lambda: "python")
     assert bars.main([]) == 2
     assert capsys.readouterr().out == ""
+
+
+def test_a_moment_that_is_quiet_is_found_in_a_slice(monkeypatch):
+    """Of a clock that only those who are timed move on: each item takes 200 ns, but every 50th part of a slice 100."""
+    clock, calls = [0], []
+
+    def run(n):
+        calls.append(n)
+        clock[0] += n * (100 if len(calls) % 50 == 0 else 200)
+
+    monkeypatch.setattr(timing, "perf_counter_ns", lambda: clock[0])
+    case = Case("it", run, per=2)
+    assert timing.measure([case], rounds=5, slice_ms=1.0) == {"it": 50.0}
+    assert len(case.times) == 5 * timing.PARTS
+    assert sorted(set(case.times)) == [50.0, 100.0]
+    assert calls[-timing.PARTS - 1] == case.count // timing.WARMING
+    assert calls[-1] == case.count // timing.PARTS
+    whole = Case("one", lambda n: run(10_000 * n))
+    timing.measure([whole], rounds=2, slice_ms=1.0)
+    assert (whole.count, len(whole.times)) == (1, 2)
