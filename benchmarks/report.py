@@ -1,9 +1,10 @@
-"""`python -m benchmarks.report [--measure [table ...]]`: the page "Performance" of the documentation, from the results.
+"""`python -m benchmarks.report [--measure [table ...] | --bars]`: the documentation's page "Performance".
 
 `--measure` runs the tables first (all of them and the growth over N, in about ten minutes on a quiet machine), or those
 named, and keeps what they say in `results.json`: times, bars with their ratios of the same rounds, and growth. Of what
-other machines measured before, the ratios are kept beside them. Without it the page is written anew from what is there.
-Nothing on the page is written by hand but this file's sentences.
+other machines measured before, the ratios are kept beside them. `--bars`, on another machine, measures the bars alone
+and puts them beside what is there. Without either the page is written anew from what is there. Nothing on the page is
+written by hand but this file's sentences.
 """
 
 from __future__ import annotations
@@ -17,12 +18,14 @@ import subprocess
 import sys
 from collections.abc import Iterable
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import lbalgo as lb
 
 from . import scale
+from .bars import ratios
 from .tables import TABLES, bars, fill
 
 RESULTS = Path(__file__).with_name("results.json")
@@ -92,14 +95,19 @@ def commit() -> str:
     ).stdout.strip()
 
 
-def measured(tables: Iterable[str], known: dict[str, Any]) -> dict[str, Any]:
-    """What is known, with these tables (or "scale") measured anew; of another machine, only its ratios stay known."""
+def this_machine() -> str:
+    """What it is called on the page."""
     from lbalgo.active import lanes
 
-    machine = (
+    return (
         f"{os.cpu_count()} processors, {platform.machine()}, {processor()}, SIMD level {lanes.level()}, "
         f"CPython {platform.python_version()}"
     )
+
+
+def measured(tables: Iterable[str], known: dict[str, Any]) -> dict[str, Any]:
+    """What is known, with these tables (or "scale") measured anew; of another machine, only its ratios stay known."""
+    machine = this_machine()
     if known.get("machine", machine) != machine:
         before = {part: known[part] for part in KEPT}
         known = {"elsewhere": [one for one in [before, *known["elsewhere"]] if one["machine"] != machine]}
@@ -114,6 +122,16 @@ def measured(tables: Iterable[str], known: dict[str, Any]) -> dict[str, Any]:
         ns = known["ns"][table] = fill(table, quick=False)
         known["bars"][table] = [[*bar, ns[bar.what] / ns[bar.than]] for bar in bars(table)]
     return known
+
+
+def beside(known: dict[str, Any]) -> dict[str, Any]:
+    """What is known, with the bars of this machine measured anew and kept as those of one of the others."""
+    run: dict[str, Any] = {"machine": this_machine(), "commit": {}, "load": {}, "bars": {}}
+    for table in TABLES:
+        print(table, file=sys.stderr, flush=True)
+        run["load"][table], run["commit"][table] = os.getloadavg()[0], commit()
+        run["bars"][table] = [[*bar, ratio] for bar, ratio in ratios(table, quick=False)]
+    return known | {"elsewhere": [run, *[one for one in known["elsewhere"] if one["machine"] != run["machine"]]]}
 
 
 def row(name: str, points: list[scale.Point], held: int | None) -> dict[str, Any]:
@@ -217,14 +235,20 @@ def main(arguments: list[str] | None = None) -> int:
     choices = [*TABLES, "scale"]
     parser = argparse.ArgumentParser(prog="python -m benchmarks.report", description=__doc__.split("\n\n")[0])
     parser.add_argument("--measure", nargs="*", choices=[*choices, []], help="measure these tables first (all)")
+    parser.add_argument(
+        "--bars", action="store_true", help="measure the bars alone, beside what was measured elsewhere"
+    )
     options = parser.parse_args(arguments)
     found = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
-    if options.measure is not None:
+    if options.bars and (options.measure is not None or found.get("machine", this_machine()) == this_machine()):
+        parser.error("--bars is for another machine than that of the times: --measure them")
+    if options.bars or options.measure is not None:
         if lb.kernels() != "cython":
             print("the plain-Python kernels are in use: there is nothing to time", file=sys.stderr)
             return 2
-        for table in options.measure or choices:
-            found = measured([table], found)
+        steps = [beside] if options.bars else [partial(measured, [table]) for table in options.measure or choices]
+        for step in steps:
+            found = step(found)
             RESULTS.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     PAGE.write_text(page(found), encoding="utf-8")
     return 0

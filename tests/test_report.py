@@ -2,6 +2,8 @@
 
 from types import SimpleNamespace
 
+import pytest
+
 from benchmarks import report, tables
 from benchmarks.timing import Bar
 
@@ -65,6 +67,31 @@ def test_another_machine_keeps_its_ratios(monkeypatch):
     monkeypatch.setattr(report, "processor", lambda: "one")
     third = report.measured(["scalar"], second)
     assert [one["machine"] for one in third["elsewhere"]] == [second["machine"]]
+
+
+def test_bars_of_this_machine_beside_those_of_the_times(monkeypatch, tmp_path):
+    monkeypatch.setattr(report, "RESULTS", tmp_path / "results.json")
+    monkeypatch.setattr(report, "PAGE", tmp_path / "page.md")
+    monkeypatch.setattr(report, "commit", lambda: "c0ffee")
+    monkeypatch.setattr(report.lb, "kernels", lambda: "cython")
+    monkeypatch.setattr(report, "TABLES", ("scalar", "peers"))
+    ratios = {"scalar": [(Bar("ours", "theirs", 1.0), 1.5)], "peers": []}
+    monkeypatch.setattr(report, "ratios", lambda table, quick: ratios[table])
+    times = {"machine": "of the times", "commit": {"scalar": "ace"}, "load": {"scalar": 1.0}, "scale": {}}
+    times |= {"ns": {"scalar": {"ours": 3.0}}, "bars": {"scalar": [["ours", "theirs", 1.0, 0.9]]}, "elsewhere": []}
+    report.RESULTS.write_text(report.json.dumps(times), "utf-8")
+    for _ in range(2):
+        assert report.main(["--bars"]) == 0
+    found = report.json.loads(report.RESULTS.read_text("utf-8"))
+    (run,) = found.pop("elsewhere")
+    assert found | {"elsewhere": []} == times
+    assert run["machine"] == report.this_machine() and run["commit"] == dict.fromkeys(ratios, "c0ffee")
+    assert run["bars"] == {"scalar": [["ours", "theirs", 1.0, 1.5]], "peers": []}
+    assert "| ours / theirs | 0.9 | 1.5 | 1 | **missed** |" in report.PAGE.read_text("utf-8")
+    monkeypatch.setattr(report, "this_machine", lambda: "of the times")
+    for wrong in (["--bars"], ["--bars", "--measure"]):
+        with pytest.raises(SystemExit):
+            report.main(wrong)
 
 
 def test_a_peer_that_is_faster():
