@@ -66,9 +66,8 @@ def measure(cases: list[Case], *, rounds: int = 15, slice_ms: float = 3.0) -> di
     for case in cases:
         case.run(1)
         while True:
-            spent = min(
-                _timed(case, case.count) for _ in range(3)
-            )  # or one interruption makes slices too short to warm caches
+            # of three, or one interruption makes slices too short to warm caches
+            spent = min(_timed(case, case.count) for _ in range(3))
             if spent > slice_ms * 1e6 / 4 or case.count > 1 << 24:
                 case.count = max(1, int(case.count * slice_ms * 1e6 / max(spent, 1)))
                 break
