@@ -1,7 +1,7 @@
 /* Pairs drawn from an urn ahead: whom the next picks will compare.
  *
  * Of a pair the second load waits for the first. AVX-512 has eight pairs on their way at once, and the first loads of the
- * next eight before their second: that takes 0.4 times as long as one by one. */
+ * next eight before their second. */
 #ifndef LBALGO_URN_LANES_H
 #define LBALGO_URN_LANES_H
 
