@@ -102,8 +102,8 @@ def part(rule: Any) -> Claim:
 
 
 def table(size: int) -> Callable[[int], int]:
-    """The least bytes of a table: an owner for each position."""
-    return lambda n: size * (2 if n <= 65_536 else 4)
+    """The least bytes of a table: the bits of an owner for each position."""
+    return lambda n: (size * (n - 1).bit_length() + 7) // 8
 
 
 TOLD = Reported(blackout=0.0)
@@ -123,7 +123,7 @@ CLAIMS = {
     "JumpBack": Claim(lb.JumpBack(), lambda n: 4 * n),
     "MultiProbe": Claim(lb.MultiProbe(), lambda n: 12 * n),
     f"StableTable, M = {TABLE}": Claim(lb.StableTable(TABLE), lambda n: 2 * table(TABLE)(n)),
-    "BoundedLoad(Maglev)": Claim(lb.BoundedLoad(lb.Maglev(TABLE)), lambda n: TABLE * 4 + 16 * n),
+    "BoundedLoad(Maglev)": Claim(lb.BoundedLoad(lb.Maglev(TABLE)), lambda n: table(TABLE)(n) + 16 * n),
     "HotKeySpread(Maglev)": Claim(lb.HotKeySpread(lb.Maglev(TABLE)), table(TABLE)),
     "TopK(Maglev)": Claim(lb.TopK(lb.Maglev(TABLE)), table(TABLE)),
     "RoundRobin": turn(lb.RoundRobin(), lambda n: 4 * n),

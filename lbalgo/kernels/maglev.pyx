@@ -8,7 +8,7 @@ positions at once, and the last of all are ranked instead; fill_lanes.h says why
 cimport cython
 cimport numpy as cnp
 from libc.math cimport sqrt
-from libc.stdint cimport int32_t, int64_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t, uint8_t
 from libc.stdlib cimport calloc, free, malloc
 
 import numpy as np
@@ -24,8 +24,12 @@ from lbalgo.kernels.structure cimport Structure, Walk, remainder
 cnp.import_array()
 
 cdef extern from "table_lanes.h" nogil:
-    Py_ssize_t table_blocks(int level, const uint64_t *tickets, int32_t *out, Py_ssize_t n, const uint8_t *small,
-                            const uint16_t *narrow, const int32_t *wide, uint64_t size) noexcept
+    uint32_t entries_bits(uint64_t many) noexcept
+    size_t entries_room(uint64_t size, uint32_t bits) noexcept
+    void entries_pack(const Entries *entries, const int32_t *source, uint64_t size) noexcept
+    Py_ssize_t table_head(const uint64_t *tickets) noexcept
+    Py_ssize_t table_blocks(int level, const uint64_t *tickets, int32_t *out, Py_ssize_t n, const Entries *entries,
+                            uint64_t size) noexcept
 
 cdef extern from "fill_lanes.h" nogil:
     ctypedef struct Fill:
@@ -168,40 +172,36 @@ cdef class MaglevTable(Structure):
         self.size = cnp.PyArray_DIM(owners, 0)
         self.inverse = <uint64_t>-1 // <uint64_t>self.size
         self.slots = cnp.PyArray_DIM(marks, 0)
+        self.owners.bits = entries_bits(self.slots)
+        self.owners.mask = <uint32_t>((<uint64_t>1 << self.owners.bits) - 1)
+        self.owners.bytes = <uint8_t *>malloc(entries_room(self.size, self.owners.bits))
+        self.span = <uint64_t>self.size * self.owners.bits
         self.salts = <uint64_t *>malloc(8 * self.slots)
-        if self.slots <= 256:
-            self.small = <uint8_t *>malloc(self.size)
-        elif self.slots <= 65536:
-            self.narrow = <uint16_t *>malloc(2 * self.size)
-        else:
-            self.wide = <int32_t *>malloc(4 * self.size)
-        if self.salts == NULL or (self.small == NULL and self.narrow == NULL and self.wide == NULL):
+        if self.owners.bytes == NULL or self.salts == NULL:
             raise MemoryError
         for i in range(self.slots):
             self.salts[i] = salt[i]
-        for i in range(self.size):
-            if self.small != NULL:
-                self.small[i] = <uint8_t>source[i]
-            elif self.narrow != NULL:
-                self.narrow[i] = <uint16_t>source[i]
-            else:
-                self.wide[i] = source[i]
+        entries_pack(&self.owners, source, self.size)
 
     def __dealloc__(self):
-        free(self.small)
-        free(self.narrow)
-        free(self.wide)
+        free(self.owners.bytes)
         free(self.salts)
 
     cdef Py_ssize_t lookup(self, uint64_t ticket) noexcept nogil:
-        return self.owner(remainder(ticket, self.size, self.inverse))
+        return entries_at(&self.owners, self.place(ticket))
 
     cdef void fill(self, const uint64_t *tickets, int32_t *out, Py_ssize_t n) noexcept nogil:
-        cdef uint64_t size = <uint64_t>self.size, inverse = self.inverse
-        cdef Py_ssize_t i, done
-        done = table_blocks(lanes_in_use, tickets, out, n, self.small, self.narrow, self.wide, size)
-        for i in range(done, n):
-            out[i] = <int32_t>self.owner(remainder(tickets[i], size, inverse))
+        cdef Py_ssize_t head = min(n, table_head(tickets))
+        cdef Py_ssize_t done = head + table_blocks(lanes_in_use, tickets + head, out + head, n - head, &self.owners,
+                                                   <uint64_t>self.size)
+        self.fill_singly(tickets, out, head)
+        self.fill_singly(tickets + done, out + done, n - done)
+
+    @cython.final
+    cdef void fill_singly(self, const uint64_t *tickets, int32_t *out, Py_ssize_t n) noexcept nogil:
+        cdef Py_ssize_t i
+        for i in range(n):
+            out[i] = <int32_t>entries_at(&self.owners, self.place(tickets[i]))
 
     cdef Py_ssize_t begin(self, uint64_t ticket, Walk *walk) noexcept nogil:
         cdef Py_ssize_t second = <Py_ssize_t>remainder(ticket, self.size, self.inverse) + 1
