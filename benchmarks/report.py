@@ -62,8 +62,8 @@ and memory are those of A.
 
 Times are the least of rounds in which all cases of a table take turns, each with a start that is not counted and then
 in parts, the least of which counts, in three to twenty processes one after the other: as many as it takes for two to
-come within 2 % of the least of each (runs of eff006b and a3ade01: whole slices, in three processes and in one). They
-say little about your machine; ratios within a table carry over better.
+come within 2 % of the least of each (the run of a3ade01: whole slices, in one process). They say little about your
+machine; ratios within a table carry over better.
 `python benchmarks/bars.py` measures all ratios anew, `python -m benchmarks` all times, `python -m benchmarks.scale` the
 growth; `.ci/instructions` counts instructions of picks and builds beside those of the commit before, which needs no
 quiet machine.

@@ -2,7 +2,7 @@ from libc.stdint cimport int32_t, uint32_t, uint64_t, uint8_t
 cimport cython
 from lbalgo.kernels.structure cimport Structure, Walk, lbalgo_high
 
-cdef extern from "table_lanes.h" nogil:
+cdef extern from "entries.h" nogil:
     ctypedef struct Entries:
         uint8_t *bytes
         uint32_t bits

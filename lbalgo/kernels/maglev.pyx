@@ -23,10 +23,12 @@ from lbalgo.kernels.structure cimport Structure, Walk, remainder
 
 cnp.import_array()
 
-cdef extern from "table_lanes.h" nogil:
+cdef extern from "entries.h" nogil:
     uint32_t entries_bits(uint64_t many) noexcept
     size_t entries_room(uint64_t size, uint32_t bits) noexcept
     void entries_pack(const Entries *entries, const int32_t *source, uint64_t size) noexcept
+
+cdef extern from "table_lanes.h" nogil:
     Py_ssize_t table_head(const uint64_t *tickets) noexcept
     Py_ssize_t table_blocks(int level, const uint64_t *tickets, int32_t *out, Py_ssize_t n, const Entries *entries,
                             uint64_t size) noexcept

@@ -1,7 +1,4 @@
-/* A table's entries, in as few bits as hold the largest, and many tickets' of them: ticket mod size is the position, for
- * a block of eight tickets at once.
- *
- * Of a table of 655373 positions that 1000 backends share, ten bits each fit a cache of a megabyte; two bytes do not.
+/* Many tickets' entries of a table: ticket mod size is the position, for a block of sixteen tickets at once.
  *
  * Remainders are exact, from quotients in doubles, with no division. Where the quotients are below 2**50, that of the
  * ticket itself is taken, every step rounded down: it is right or one too small, for the steps lose less than
@@ -21,57 +18,12 @@
 #define LBALGO_TABLE_LANES_H
 
 #include <math.h>
-#include <string.h>
 
+#include "entries.h"
 #include "lanes.h"
 
 #define TABLE_AHEAD 128 /* tickets whose places are known before their entries are loaded */
 #define TABLE_LEAST 64  /* fewer are not worth a block */
-
-/* An entry is `bits` bits, the first of them bit bits * position of `bytes`: read as words, which are little-endian, like
- * the texts that xxh64.h reads. */
-typedef struct {
-    uint8_t *bytes;
-    uint32_t bits, mask; /* up to 25, so that four bytes hold them wherever they begin, or 32 */
-} Entries;
-
-/* Bits of an entry below `many`. */
-static inline uint32_t entries_bits(uint64_t many) {
-    uint32_t bits = 1;
-    while (bits < 32 && many > (uint64_t)1 << bits) bits++;
-    return bits > 25 ? 32 : bits;
-}
-
-/* Bytes for so many entries, of which the last four are read as a word wherever they end. */
-static inline size_t entries_room(uint64_t size, uint32_t bits) { return (size_t)((size * bits + 7) / 8 + 3); }
-
-static inline uint32_t entries_word(const uint8_t *from) {
-    uint32_t word;
-    memcpy(&word, from, 4);
-    return word;
-}
-
-/* The entry that begins at a bit. */
-static inline uint32_t entries_at(const Entries *entries, uint64_t bit) {
-    return entries_word(entries->bytes + (bit >> 3)) >> (bit & 7) & entries->mask;
-}
-
-static inline void entries_pack(const Entries *entries, const int32_t *from, uint64_t size) {
-    uint64_t pending = 0;
-    uint32_t pended = 0;
-    uint8_t *to = entries->bytes;
-    for (uint64_t i = 0; i < size; i++) {
-        pending |= (uint64_t)(uint32_t)from[i] << pended;
-        pended += entries->bits;
-        if (pended >= 32) {
-            memcpy(to, &pending, 4);
-            pending >>= 32;
-            pended -= 32;
-            to += 4;
-        }
-    }
-    for (; to < entries->bytes + entries_room(size, entries->bits); pending >>= 8) *to++ = (uint8_t)pending;
-}
 
 /* Tickets, at most seven, before one that a cache line begins with: no load of eight is then of two lines. */
 static inline ptrdiff_t table_head(const uint64_t *tickets) { return (ptrdiff_t)(-(uintptr_t)tickets % 64 / 8); }
