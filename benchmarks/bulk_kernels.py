@@ -70,7 +70,7 @@ def cases() -> list[Case]:
     tickets = rng.integers(0, 2**64, MANY, dtype=np.uint64)
     out = [Case(CLOCK, hundreds), loop(STREAM, tickets, "stream", np.empty(MANY, np.int32))]
     for size in SIZES:
-        for n, label in ((100, TABLE), (1000, WIDER)):  # 7 and 10 bits a position
+        for n, label in ((100, TABLE), (1000, WIDER)):  # 8 and 10 bits a position
             pick_many = lb.Maglev(table_size=size).build([f"b{i}" for i in range(n)]).pick_many
             table, modulus = pick_many(np.arange(size, dtype=np.uint64)), np.uint64(size)
             assert (pick_many(tickets) == table[tickets % modulus]).all()

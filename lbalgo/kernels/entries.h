@@ -1,5 +1,6 @@
-/* The entries of a table, in as few bits as hold the largest: of 655373 positions that 1000 backends share, ten bits each
- * fit a cache of a megabyte, and two bytes do not.
+/* The entries of a table, in as few bits as hold the largest, eight at least: of 655373 positions that 1000 backends share,
+ * ten bits each fit a cache of a megabyte, and two bytes do not. Fewer than eight would take less room still, but an
+ * entry that is a byte, entry `position` of `bytes`, needs no shift, and most pools are no larger.
  *
  * That at a position begins at bit bits * position. Words are read in the machine's order, which is little-endian on
  * every platform this is built for.
@@ -13,12 +14,12 @@
 
 typedef struct {
     uint8_t *bytes;
-    uint32_t bits, mask; /* up to 25, so that four bytes hold them wherever they begin, or 32 */
+    uint32_t bits, mask; /* 8 to 25, so that four bytes hold them wherever they begin, or 32 */
 } Entries;
 
 /* Bits of an entry below `many`. */
 static inline uint32_t entries_bits(uint64_t many) {
-    uint32_t bits = 1;
+    uint32_t bits = 8;
     while (bits < 32 && many > (uint64_t)1 << bits) bits++;
     return bits > 25 ? 32 : bits;
 }

@@ -1,6 +1,6 @@
 from libc.stdint cimport int32_t, uint32_t, uint64_t, uint8_t
 cimport cython
-from lbalgo.kernels.structure cimport Structure, Walk, lbalgo_high
+from lbalgo.kernels.structure cimport Structure, Walk, remainder, remainder_times
 
 cdef extern from "entries.h" nogil:
     ctypedef struct Entries:
@@ -19,17 +19,22 @@ cdef class MaglevTable(Structure):
         return entries_at(&self.owners, position * self.owners.bits)
     @cython.final
     cdef inline uint64_t place(self, uint64_t ticket) noexcept nogil:
-        """The bit that the entry at ticket mod size begins at: `remainder`, all of it times the bits of an entry."""
-        cdef uint64_t rest = ticket * self.owners.bits - lbalgo_high(ticket, self.inverse) * self.span
-        return rest - self.span if rest >= self.span else rest
+        """The bit that the entry at ticket mod size begins at."""
+        return remainder_times(self.owners.bits, ticket, self.span, self.inverse)
     @cython.final
     cdef void fill_singly(self, const uint64_t *tickets, int32_t *out, Py_ssize_t n) noexcept nogil
     @cython.final
     cdef inline Py_ssize_t step(self, Walk *walk) noexcept nogil
     @cython.final
+    cdef Py_ssize_t two_wider(self, uint64_t ticket, Py_ssize_t *second) noexcept nogil
+    @cython.final
     cdef inline Py_ssize_t two(self, uint64_t ticket, Py_ssize_t *second) noexcept nogil:
         """`lookup`, and where the walk's second step leads."""
-        cdef uint64_t at = self.place(ticket), behind = at + self.owners.bits
-        behind &= -<uint64_t>(behind < self.span)
-        second[0] = entries_at(&self.owners, behind)
-        return entries_at(&self.owners, at)
+        cdef uint64_t at, behind
+        if self.owners.bits != 8:
+            return self.two_wider(ticket, second)
+        at = remainder(ticket, <uint64_t>self.size, self.inverse)
+        behind = at + 1
+        behind &= -<uint64_t>(behind < <uint64_t>self.size)
+        second[0] = self.owners.bytes[behind]
+        return self.owners.bytes[at]

@@ -19,7 +19,7 @@ from lbalgo.spec import is_prime
 
 from lbalgo.kernels.hashing cimport c_mix64
 from lbalgo.kernels.lanes cimport lanes_in_use
-from lbalgo.kernels.structure cimport Structure, Walk, remainder
+from lbalgo.kernels.structure cimport Structure, Walk, remainder, remainder_times
 
 cnp.import_array()
 
@@ -190,7 +190,16 @@ cdef class MaglevTable(Structure):
         free(self.salts)
 
     cdef Py_ssize_t lookup(self, uint64_t ticket) noexcept nogil:
+        if self.owners.bits == 8:
+            return self.owners.bytes[remainder(ticket, <uint64_t>self.size, self.inverse)]
         return entries_at(&self.owners, self.place(ticket))
+
+    @cython.final
+    cdef Py_ssize_t two_wider(self, uint64_t ticket, Py_ssize_t *second) noexcept nogil:
+        cdef uint64_t at = self.place(ticket), behind = at + self.owners.bits
+        behind &= -<uint64_t>(behind < self.span)
+        second[0] = entries_at(&self.owners, behind)
+        return entries_at(&self.owners, at)
 
     cdef void fill(self, const uint64_t *tickets, int32_t *out, Py_ssize_t n) noexcept nogil:
         cdef Py_ssize_t head = min(n, table_head(tickets))
@@ -201,9 +210,15 @@ cdef class MaglevTable(Structure):
 
     @cython.final
     cdef void fill_singly(self, const uint64_t *tickets, int32_t *out, Py_ssize_t n) noexcept nogil:
+        cdef Entries owners = self.owners
+        cdef uint64_t size = <uint64_t>self.size, span = self.span, inverse = self.inverse
         cdef Py_ssize_t i
-        for i in range(n):
-            out[i] = <int32_t>entries_at(&self.owners, self.place(tickets[i]))
+        if owners.bits == 8:
+            for i in range(n):
+                out[i] = owners.bytes[remainder(tickets[i], size, inverse)]
+        else:
+            for i in range(n):
+                out[i] = <int32_t>entries_at(&owners, remainder_times(owners.bits, tickets[i], span, inverse))
 
     cdef Py_ssize_t begin(self, uint64_t ticket, Walk *walk) noexcept nogil:
         cdef Py_ssize_t second = <Py_ssize_t>remainder(ticket, self.size, self.inverse) + 1

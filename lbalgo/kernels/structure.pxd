@@ -25,10 +25,14 @@ cdef inline uint64_t quotient(uint64_t ticket, uint64_t size, uint64_t inverse) 
     cdef uint64_t guess = lbalgo_high(ticket, inverse)
     return guess + (ticket - guess * size >= size)
 
+cdef inline uint64_t remainder_times(uint64_t unit, uint64_t ticket, uint64_t span, uint64_t inverse) noexcept nogil:
+    """ticket % size times a unit, where span = size * unit, at most 2**63; as `quotient`."""
+    cdef uint64_t rest = ticket * unit - lbalgo_high(ticket, inverse) * span
+    return rest - span if rest >= span else rest
+
 cdef inline uint64_t remainder(uint64_t ticket, uint64_t size, uint64_t inverse) noexcept nogil:
     """ticket % size, as `quotient`."""
-    cdef uint64_t rest = ticket - lbalgo_high(ticket, inverse) * size
-    return rest - size if rest >= size else rest
+    return remainder_times(1, ticket, size, inverse)
 
 cdef class Cursor:
     cdef public uint64_t state

@@ -77,8 +77,11 @@ LANES_IN_AVX2 static inline void table_place_avx2(const uint64_t *tickets, __m25
     }
 }
 
-LANES_IN_AVX2 static inline void table_take_avx2(const uint8_t *bytes, const Places *from, __m256i mask, int32_t *out) {
-    for (int j = 0; j < 16; j += 8) {
+/* Bytes go through no vector: there is little room in what computes them, beside the positions. */
+LANES_IN_AVX2 static inline void table_take_avx2(const uint8_t *bytes, const Places *from, int single, __m256i mask,
+                                                 int32_t *out) {
+    for (int j = 0; j < 16 && single; j++) out[j] = bytes[from->at[j]];
+    for (int j = 0; j < 16 && !single; j += 8) {
         __m256i shift = _mm256_lddqu_si256((const __m256i *)(from->shift + j));
         __m256i entries = _mm256_and_si256(_mm256_srlv_epi32(table_words(bytes, from->at + j), shift), mask);
         _mm256_storeu_si256((__m256i *)(out + j), entries);
@@ -92,6 +95,7 @@ LANES_IN_AVX2 static ptrdiff_t table_blocks_avx2(const uint64_t *tickets, int32_
     const __m256d whole = _mm256_set1_pd((double)size), inverse = _mm256_set1_pd(1.0 / (double)size);
     const __m256i bits = _mm256_set1_epi32((int)entries->bits), mask = _mm256_set1_epi32((int)entries->mask);
     const uint8_t *bytes = entries->bytes;
+    const int single = entries->bits == 8;
     Places places[TABLE_AHEAD / 16];
     ptrdiff_t i = 0;
     n -= n % 16;
@@ -99,7 +103,7 @@ LANES_IN_AVX2 static ptrdiff_t table_blocks_avx2(const uint64_t *tickets, int32_
         table_place_avx2(tickets + i, factor, whole, inverse, bits, places + i / 16);
     for (i = 0; i < n; i += 16) {
         Places *here = places + i / 16 % (TABLE_AHEAD / 16);
-        table_take_avx2(bytes, here, mask, out + i);
+        table_take_avx2(bytes, here, single, mask, out + i);
         if (i + TABLE_AHEAD < n)
             table_place_avx2(tickets + i + TABLE_AHEAD, factor, whole, inverse, bits, here);
     }

@@ -9,8 +9,8 @@ The paper leaves weights open. Here turn k >= 1 of backend i falls at time (k - 
 position all in the same instant, which is what biases the usual rules: every backend's count is within 1 of T * w_i, T
 the time of the last turn. The rule is the same for equal weights.
 
-Costs: build O(M log M) probes expected; pick O(1); memory ceil(log2 N) bits a position; disruption near the minimum
-while M is well above 100 N, and never zero excess (measured in the docs).
+Costs: build O(M log M) probes expected; pick O(1); memory a byte a position up to 256 backends, then ceil(log2 N) bits;
+disruption near the minimum while M is well above 100 N, and never zero excess (measured in the docs).
 Source: Eisenbud et al., "Maglev: A Fast and Reliable Software Network Load Balancer", NSDI 2016, 3.4.
 """
 
@@ -50,9 +50,9 @@ class Maglev:
     ------
     ConfigError : the size is no such prime, or less than the backends with weight; hasher or seed are invalid.
 
-    Costs: build O(M log M), pick O(1), memory M ceil(log2 N) bits, disruption close to minimal (0.56 % excess when one
-    of 100 backends leaves M = 65537). `shares` is exact for the table; with coins in play it is the exact mean over
-    them.
+    Costs: build O(M log M), pick O(1), memory M bytes (ceil(log2 N) bits a position beyond 256 backends), disruption
+    close to minimal (0.56 % excess when one of 100 backends leaves M = 65537). `shares` is exact for the table; with
+    coins in play it is the exact mean over them.
     Source: Eisenbud et al., NSDI 2016, 3.4.
 
     Examples

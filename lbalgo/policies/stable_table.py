@@ -17,8 +17,8 @@ previous owner (`TableLayout.previous`): where a flow may have been begun, for a
 The price is history: the table depends on the pools that were, not only on the pool that is. `picker.policy.layout` is
 that history, plain data; whoever has to agree needs it. Without it a table begins as Maglev's of the same size.
 
-Costs: build O(M log M) after a change, else O(1); pick O(1), one remainder and one load; memory ceil(log2 N) bits a
-position for picking and 8 bytes for the layout; disruption minimal.
+Costs: build O(M log M) after a change, else O(1); pick O(1), one remainder and one load; memory a byte a position for
+picking, ceil(log2 N) bits beyond 256 backends, and 8 bytes for the layout; disruption minimal.
 Source: after the tables with a remembered predecessor of Olteanu et al., "Stateless Datacenter Load-balancing with
 Beamer", NSDI 2018; the repair is the greedy solution of a transportation problem.
 """
@@ -63,8 +63,8 @@ class StableTable:
     ConfigError : a parameter is invalid; the layout is of another size; at build, a positive weight that gets no
         position.
 
-    Costs: build O(M log M) for M positions where ids or weights changed; pick O(1); memory M ceil(log2 N) bits and 8 M
-    bytes for the layout; disruption minimal: just sum max(0, old quota - new quota) positions change hands. `shares`
+    Costs: build O(M log M) for M positions where ids or weights changed; pick O(1); memory M bytes (as `Maglev`) and
+    8 M for the layout; disruption minimal: just sum max(0, old quota - new quota) positions change hands. `shares`
     is exact for the table; with coins in play the exact mean over the coins.
     Source: after Olteanu et al., "Beamer", NSDI 2018.
 

@@ -13,9 +13,9 @@ The dialect, rule by rule:
 - The position of a request is its hash mod T; a retry's is that of hash xor (2**64 - attempt).
 - `table_size` 1 passes Envoy's validation and crashes it (a remainder by 0); it is refused here.
 
-Costs: build O(T log T) probes expected; pick O(1); memory ceil(log2 N) bits a position. Whether Envoy's own table is
-compact, as this one, is a matter of its memory alone. Source: Eisenbud et al., NSDI 2016, 3.4; Envoy 1.40
-documentation, Maglev; `MaglevLbConfig`; replayed.
+Costs: build O(T log T) probes expected; pick O(1); memory a byte a position, ceil(log2 N) bits beyond 256 hosts.
+Whether Envoy's own table is compact is a matter of its memory alone. Source: Eisenbud et al., NSDI 2016, 3.4; Envoy
+1.40 documentation, Maglev; `MaglevLbConfig`; replayed.
 """
 
 from __future__ import annotations
